@@ -1,0 +1,1 @@
+"""One small module per peer; each is imported only in its own process."""

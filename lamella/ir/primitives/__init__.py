@@ -1,0 +1,8 @@
+"""ADD AN OP HERE: one record per primitive, grouped by kind.
+
+Importing this package fills `lamella.ir.PRIMITIVES`.
+"""
+
+from lamella.ir.primitives import contract, control, elementwise, index, leaf, move, reduce
+
+__all__ = ["contract", "control", "elementwise", "index", "leaf", "move", "reduce"]

@@ -1,0 +1,270 @@
+"""`contract`: one affine sum of products.
+
+    out[o...] = sum over r... of x[fx(o, r)] * y[fy(o, r)]
+
+`o` are output axes, `r` reduction axes; `fx`, `fy` are affine integer maps, one expression per operand dimension; a position
+outside an operand counts as zero. Dense layers, batched matrix products, einsum and every convolution (stride, dilation,
+groups, depthwise, transposed) are this node, and its gradients are the same node with index maps swapped.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamella.errors import DTypeError, GradientError, ShapeError
+from lamella.ir.core import Atom, Primitive, Sample
+from lamella.ir.registry import register
+from lamella.ir.types import TensorType, is_float
+
+
+@dataclass(frozen=True)
+class Affine:
+    """`sum(coefficients[a] * axis a) + offset`; axes count output axes first, then reduction axes."""
+
+    coefficients: tuple[int, ...]
+    offset: int = 0
+
+    def __str__(self) -> str:
+        terms = [f"{'' if c == 1 else f'{c}*'}a{a}" for a, c in enumerate(self.coefficients) if c]
+        if self.offset or not terms:
+            terms.append(str(self.offset))
+        return "+".join(terms).replace("+-", "-")
+
+    @staticmethod
+    def parse(text: str, rank: int) -> Affine:
+        coefficients, offset = [0] * rank, 0
+        for sign, factor, axis, number in re.findall(r"([+-]?)(?:(?:(\d+)\*)?a(\d+)|(\d+))", text):
+            value = int(factor or number or 1) * (-1 if sign == "-" else 1)
+            if axis:
+                coefficients[int(axis)] += value
+            else:
+                offset += value
+        return Affine(tuple(coefficients), offset)
+
+    def bounds(self, sizes: Sequence[int]) -> tuple[int, int]:
+        """Smallest and largest value over the axes' ranges."""
+        ends = [c * (n - 1) for c, n in zip(self.coefficients, sizes, strict=True)]
+        return self.offset + sum(min(e, 0) for e in ends), self.offset + sum(max(e, 0) for e in ends)
+
+    @property
+    def single_axis(self) -> int | None:
+        """The axis, if this is just one axis."""
+        used = [a for a, c in enumerate(self.coefficients) if c]
+        return used[0] if len(used) == 1 and self.coefficients[used[0]] == 1 and self.offset == 0 else None
+
+
+@dataclass(frozen=True)
+class ContractSpec:
+    """Axes and index maps of a contraction.
+
+    Attributes:
+        out_shape: sizes of the output axes.
+        red_shape: sizes of the reduction axes.
+        maps: for both operands, an `Affine` per dimension.
+
+    Example:
+        >>> print(matmul_spec((32, 784), (784, 128)))
+        <32,128|784; a0,a2; a2,a1>
+    """
+
+    out_shape: tuple[int, ...]
+    red_shape: tuple[int, ...]
+    maps: tuple[tuple[Affine, ...], tuple[Affine, ...]]
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        return self.out_shape + self.red_shape
+
+    def __str__(self) -> str:
+        def numbers(shape: tuple[int, ...]) -> str:
+            return ",".join(map(str, shape))
+
+        x, y = (",".join(map(str, m)) for m in self.maps)
+        return f"<{numbers(self.out_shape)}|{numbers(self.red_shape)}; {x}; {y}>"
+
+    @staticmethod
+    def parse(text: str) -> ContractSpec:
+        sizes, x, y = text.strip("<>").split(";")
+        out, red = (tuple(int(n) for n in part.split(",") if n.strip()) for part in sizes.split("|"))
+        rank = len(out) + len(red)
+        maps = tuple(tuple(Affine.parse(e, rank) for e in part.split(",") if e.strip()) for part in (x, y))
+        return ContractSpec(out, red, maps)  # type: ignore[arg-type]
+
+
+def einsum_spec(equation: str, x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> ContractSpec:
+    """The contraction of `einsum(equation, x, y)`, such as `"bik,bkj->bij"`.
+
+    Raises:
+        ShapeError: a letter stands for two sizes, or an operand has another rank than its letters.
+    """
+    operands, out = equation.replace(" ", "").split("->")
+    letters = operands.split(",")
+    size: dict[str, int] = {}
+    for names, shape in zip(letters, (x_shape, y_shape), strict=True):
+        if len(names) != len(shape):
+            raise ShapeError(f"einsum {equation!r}: {names!r} names {len(names)} axes, the operand has shape {shape}.")
+        for letter, n in zip(names, shape, strict=True):
+            if size.setdefault(letter, n) != n:
+                raise ShapeError(f"einsum {equation!r}: axis {letter!r} is {size[letter]} in one operand and {n} in "
+                                 f"the other (shapes {x_shape} and {y_shape}).")
+    reduced = [c for c in dict.fromkeys("".join(letters)) if c not in out]
+    axes = list(out) + reduced
+
+    def maps(names: str) -> tuple[Affine, ...]:
+        return tuple(Affine(tuple(int(a == c) for a in axes)) for c in names)
+
+    return ContractSpec(tuple(size[c] for c in out), tuple(size[c] for c in reduced), (maps(letters[0]), maps(letters[1])))
+
+
+def matmul_spec(x_shape: tuple[int, ...], y_shape: tuple[int, ...]) -> ContractSpec:
+    """`x @ y`: leading axes of x are kept, those of y must equal x's or be absent."""
+    if len(x_shape) < 2 or len(y_shape) < 2 or x_shape[-1] != y_shape[-2]:
+        raise ShapeError(f"matmul needs (..., m, k) and (..., k, n); received {x_shape} and {y_shape}.")
+    batch = "abcdefgh"[: len(x_shape) - 2]
+    lead = batch if len(y_shape) > 2 else ""
+    return einsum_spec(f"{batch}mk,{lead}kn->{batch}mn", x_shape, y_shape)
+
+
+def conv_spec(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], strides: Sequence[int], low: Sequence[int],
+              out_spatial: Sequence[int], dilation: Sequence[int]) -> ContractSpec:
+    """Cross-correlation of `x (n, *spatial, channels)` with `kernel (*spatial, channels, filters)`.
+
+    `low` is the zero padding before each spatial axis; the padding after it follows from `out_spatial`.
+    """
+    d = len(strides)
+    out_shape = (x_shape[0], *out_spatial, kernel_shape[-1])
+    red_shape = tuple(kernel_shape[:-1])
+    rank = len(out_shape) + len(red_shape)
+
+    def unit(**terms: int) -> Affine:
+        coefficients = [0] * rank
+        for name, value in terms.items():
+            if name != "offset":
+                coefficients[int(name[1:])] = value
+        return Affine(tuple(coefficients), terms.get("offset", 0))
+
+    spatial = [unit(**{f"a{1 + i}": strides[i], f"a{d + 2 + i}": dilation[i], "offset": -low[i]}) for i in range(d)]
+    x_map = (unit(a0=1), *spatial, unit(**{f"a{2 * d + 2}": 1}))
+    y_map = (*(unit(**{f"a{d + 2 + i}": 1}) for i in range(d + 1)), unit(**{f"a{d + 1}": 1}))
+    return ContractSpec(out_shape, red_shape, (x_map, y_map))
+
+
+def _type_rule(x: TensorType, y: TensorType, spec: ContractSpec) -> TensorType:
+    if x.dtype != y.dtype or not is_float(x.dtype):
+        raise DTypeError(f"expected two operands of one float dtype, received {x.dtype} and {y.dtype}.")
+    for operand, maps in zip((x, y), spec.maps, strict=True):
+        if len(maps) != operand.ndim:
+            raise ShapeError(f"operand {operand} has {operand.ndim} axes, its index map {len(maps)}: {spec}.")
+    used = [any(m.coefficients[a] for maps in spec.maps for m in maps) for a in range(len(spec.sizes))]
+    if not all(used):
+        raise ShapeError(f"axis a{used.index(False)} is used by no operand: {spec}.")
+    return TensorType(spec.out_shape, x.dtype)
+
+
+def _strided(x: np.ndarray, maps: tuple[Affine, ...], sizes: tuple[int, ...]) -> tuple[np.ndarray, list[int]]:
+    """x as an array with one axis per contraction axis that it uses: padding with zeros, then strides."""
+    bounds = [m.bounds(sizes) for m in maps]
+    pads = [(max(0, -low), max(0, high - n + 1)) for (low, high), n in zip(bounds, x.shape, strict=True)]
+    x = np.pad(x, pads)
+    axes = [a for a in range(len(sizes)) if any(m.coefficients[a] for m in maps)]
+    strides = [sum(m.coefficients[a] * s for m, s in zip(maps, x.strides, strict=True)) for a in axes]
+    start = tuple(slice(m.offset + low, None) for m, (low, _) in zip(maps, pads, strict=True))
+    return np.lib.stride_tricks.as_strided(x[start], [sizes[a] for a in axes], strides), axes
+
+
+def _numpy(x: np.ndarray, y: np.ndarray, spec: ContractSpec) -> np.ndarray:
+    if 0 in spec.sizes:
+        return np.zeros(spec.out_shape, x.dtype)
+    wide = x.dtype if x.dtype in (np.float32, np.float64) else np.dtype(np.float32)
+    views = []
+    for operand, maps in zip((x, y), spec.maps, strict=True):
+        views += _strided(np.asarray(operand, wide), maps, spec.sizes)
+    with np.errstate(all="ignore"):
+        return np.einsum(*views, list(range(len(spec.out_shape))), optimize=True).astype(x.dtype, copy=False)
+
+
+def _operand_vjp(b: Any, ct: Atom, operands: Sequence[Atom], spec: ContractSpec, which: int) -> Atom:
+    """Gradient towards one operand: solve its index map for one axis per dimension, substitute into the other maps."""
+    mine, other = spec.maps[which], spec.maps[1 - which]
+    n_out, sizes = len(spec.out_shape), list(spec.sizes)
+    mine = list(mine)
+    # A stride on an output axis: spread the cotangent with zeros between, so that the stride becomes 1.
+    for d, m in enumerate(mine):
+        strided = [a for a in range(n_out) if abs(m.coefficients[a]) > 1 and not any(o.coefficients[a] for o in other)]
+        for a in strided:
+            step = abs(m.coefficients[a])
+            interior = tuple(step - 1 if axis == a else 0 for axis in range(n_out))
+            zero = b.literal(0, ct.type.dtype)
+            ct = b.pad(ct, zero, low=(0,) * n_out, high=(0,) * n_out, interior=interior)
+            sizes[a] = (sizes[a] - 1) * step + 1
+            mine[d] = Affine(tuple(c // step if axis == a else c for axis, c in enumerate(m.coefficients)), m.offset)
+    pivots: list[int] = []
+    for m in mine:
+        candidates = [a for a, c in enumerate(m.coefficients) if abs(c) == 1 and a not in pivots
+                      and sum(bool(o.coefficients[a]) for o in mine) == 1]
+        if not candidates:
+            raise GradientError(f"contract {spec}: operand {which} has no axis to solve {m} for.")
+        pivots.append(candidates[0])
+    rest = [a for a in range(len(sizes)) if a not in pivots]
+    new_axes = len(mine) + len(rest)
+
+    def substitute(m: Affine) -> Affine:
+        coefficients, offset = [0] * new_axes, m.offset
+        for a, c in enumerate(m.coefficients):
+            if a not in pivots:
+                coefficients[len(mine) + rest.index(a)] += c
+                continue
+            d = pivots.index(a)  # dimension index i_d = p * a + others + offset, so a = p * (i_d - others - offset)
+            p = mine[d].coefficients[a]
+            coefficients[d] += c * p
+            offset -= c * p * mine[d].offset
+            for axis, k in enumerate(mine[d].coefficients):
+                if axis != a and k:
+                    coefficients[len(mine) + rest.index(axis)] -= c * p * k
+        return Affine(tuple(coefficients), offset)
+
+    ct_map = tuple(Affine(tuple(int(axis == a) for axis in range(len(sizes)))) for a in range(n_out))
+    new = ContractSpec(operands[which].type.shape, tuple(sizes[a] for a in rest),
+                       (tuple(map(substitute, ct_map)), tuple(map(substitute, other))))
+    return b.contract(ct, operands[1 - which], spec=new)
+
+
+def _vjp(b: Any, cts: Any, inputs: Any, outputs: Any, spec: ContractSpec) -> list[Atom | None]:
+    return [_operand_vjp(b, cts[0], inputs, spec, which) for which in (0, 1)]
+
+
+def _sample(equation: str, x: tuple[int, ...], y: tuple[int, ...]) -> Sample:
+    return Sample(((x, "float32"), (y, "float32")), {"spec": einsum_spec(equation, x, y)})
+
+
+def _conv_sample(x: tuple[int, ...], kernel: tuple[int, ...], stride: int, low: int, dilation: int, out: int) -> Sample:
+    d = len(x) - 2
+    return Sample(((x, "float32"), (kernel, "float32")),
+                  {"spec": conv_spec(x, kernel, [stride] * d, [low] * d, [out] * d, [dilation] * d)})
+
+
+register(Primitive("contract", "contract", _type_rule, _numpy, _vjp, samples=(
+    _sample("mk,kn->mn", (5, 7), (7, 3)),
+    _sample("mk,kn->mn", (33, 70), (70, 41)),
+    _sample("km,kn->mn", (19, 40), (19, 37)),
+    _sample("mk,nk->mn", (18, 9), (50, 9)),
+    _sample("mk,nk->mn", (1, 9), (1, 9)),
+    _sample("mk,kn->nm", (13, 9), (9, 21)),
+    _sample("mk,k->m", (17, 9), (9,)),
+    _sample("m,n->mn", (17,), (35,)),
+    _sample("bmk,bkn->bmn", (3, 6, 5), (3, 5, 18)),
+    _sample("bmhk,bnhk->bhmn", (2, 6, 3, 5), (2, 7, 3, 5)),
+    _sample("abk,kn->abn", (3, 4, 8), (8, 20)),
+    _sample("abc,abc->a", (3, 4, 8), (3, 4, 8)),
+    _sample("mk,kn->mn", (0, 7), (7, 3)),
+    _sample("mk,kn->mn", (4, 0), (0, 3)),
+    _conv_sample((2, 7, 6, 3), (3, 3, 3, 5), 1, 1, 1, 5),
+    _conv_sample((2, 8, 8, 2), (3, 3, 2, 4), 2, 0, 1, 4),
+    _conv_sample((1, 9, 3), (2, 3, 4), 1, 2, 2, 9),
+    _conv_sample((2, 5, 2), (1, 2, 3), 3, 0, 1, 2),
+)))

@@ -1,0 +1,68 @@
+"""The disk cache of compiled programs.
+
+The key is a hash of everything that the machine code depends on: the graph's text, what is donated, CPU and LLVM, Lamella's own
+source of the compiler. A file holds a JSON header and the object code; a damaged one counts as missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import lamella.ir
+from lamella.native import target
+from lamella.native.executable import Compiled
+from lamella.settings import settings
+
+
+@cache
+def _own_source() -> str:
+    """Size and time of every file that decides what code is generated."""
+    folders = [Path(__file__).parent, Path(lamella.ir.__file__).parent]
+    files = sorted(p for folder in folders for p in folder.rglob("*.py"))
+    stamp = "\n".join(f"{p.name} {p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)
+    return hashlib.sha256(stamp.encode()).hexdigest()
+
+
+def key(text: str, donate: Mapping[int, int]) -> str:
+    parts = {"graph": text, "donate": repr(sorted(donate.items())), "machine": target.identity(), "compiler": _own_source()}
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _path(text: str, donate: Mapping[int, int]) -> Path:
+    return Path(settings.cache_dir) / f"{key(text, donate)}.bin"
+
+
+def load(text: str, donate: Mapping[int, int]) -> Compiled | None:
+    """The compiled program, if it is there and whole."""
+    if not settings.cache_dir:
+        return None
+    try:
+        raw = _path(text, donate).read_bytes()
+        header, _, code = raw.partition(b"\n")
+        fields = json.loads(header)
+        if fields.pop("sha256") != hashlib.sha256(code).hexdigest():
+            return None
+        return Compiled(code, **fields)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def save(text: str, donate: Mapping[int, int], compiled: Compiled) -> None:
+    """Write atomically; a folder that can't be written to just means no cache."""
+    if not settings.cache_dir:
+        return
+    path = _path(text, donate)
+    fields = {k: v for k, v in vars(compiled).items() if k != "code"} | {"sha256": hashlib.sha256(compiled.code).hexdigest()}
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(json.dumps(fields).encode() + b"\n" + compiled.code)
+        os.replace(file.name, path)
+    except OSError:
+        return

@@ -1,0 +1,364 @@
+"""The contraction kernel: register tiles of accumulators, strided operands, elementwise epilogue.
+
+After merging axes, one output group becomes the vector axis N (contiguous in the output; B is read along it), one becomes M (B does
+not depend on it), the others are outer loops, and reduction groups are the K loops. A tile of MR rows by NV vectors stays in
+registers over the whole of K: per step NV loads of B, MR broadcasts of A and MR x NV fused multiply-adds. B is packed into a panel
+that is contiguous along N when it isn't contiguous itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lamella.ir import ContractSpec, Var
+from lamella.native.evaluate import INNER, ROW, Evaluator, Space, accesses
+from lamella.native.fuse import Cluster, Loads
+from lamella.native.indexing import Ix, domain_index, flat, strides
+from lamella.native.kernel import HI, LO, SCRATCH, Kernel, finish
+from lamella.native.llvm_text import Val, index, itemsize
+from lamella.native.loops import accumulator_dtype
+from lamella.native.memory import Plan
+from lamella.native.target import Machine
+
+UNITS = 16  # wanted pieces of work; more than any sensible number of threads per core pair, few enough to keep reuse
+STRAIGHT_LINE = 240  # largest epilogue, in operations per tile, that is not rolled into a loop over the tile's rows
+
+
+def operand_position(spec: ContractSpec, which: int, shape: tuple[int, ...]) -> Ix:
+    """Where the operand is read, over all axes of the contraction."""
+    total = Ix()
+    for affine, stride in zip(spec.maps[which], strides(shape), strict=True):
+        axes = tuple((a, c) for a, c in enumerate(affine.coefficients) if c and spec.sizes[a] != 1)
+        total = total.plus(Ix(axes, affine.offset).scaled(stride))
+    return total
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a contraction runs.
+
+    Attributes:
+        rows, vectors: the register tile.
+        m, n: sizes of the tiled groups.
+        m_blocks: pieces that the rows' tiles are split into.
+        panels_inside: whether all column panels are visited for each row tile (B stays in L1), or all row tiles for each panel.
+        pack: whether B is copied into a contiguous panel.
+    """
+
+    rows: int
+    vectors: int
+    m: int
+    n: int
+    lanes: int
+    m_blocks: int
+    panels_inside: bool
+    pack: bool
+
+    @property
+    def m_tiles(self) -> int:
+        return -(-self.m // self.rows)
+
+    @property
+    def panels(self) -> int:
+        return -(-self.n // (self.vectors * self.lanes))
+
+    def __str__(self) -> str:
+        return (f"tile {self.rows} x {self.vectors} vectors of {self.lanes}, {self.m_tiles} x {self.panels} tiles, {self.m_blocks} row blocks, "
+                f"{'panels inside' if self.panels_inside else 'rows inside'}{', B packed' if self.pack else ''}")
+
+
+def schedule(m: int, n: int, k: int, outer: int, contiguous: bool, host: Machine) -> Schedule:
+    """Tile and loop order from register count and cache sizes."""
+    lanes = host.lanes()
+    wide = -(-n // lanes)
+    vectors = min(wide, 2)
+    while vectors < min(wide, 8) and min(m, 4) * vectors < 8:  # few rows: more vectors keep the multipliers busy
+        vectors += 1
+    vectors = -(-wide // -(-wide // vectors))
+    spare = 1 if host.registers == 32 else 2
+    most = max(1, (host.registers - vectors - spare) // vectors)
+    rows = -(-m // -(-m // most))
+    pack = not contiguous
+    slab = k * n * 4
+    panels_inside = slab <= host.l1 // 2 and not pack
+    m_tiles, panels = -(-m // rows), -(-wide // vectors)
+    pieces = outer * (1 if panels_inside else panels)
+    m_blocks = min(m_tiles, max(1, -(-UNITS // pieces)))
+    if pack and k * vectors * lanes * 4 > 0:
+        m_blocks = min(m_blocks, max(1, m_tiles // 4))  # a packed panel must be used often
+    return Schedule(rows, vectors, m, n, lanes, m_blocks, panels_inside, pack)
+
+
+def contract_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
+    return _Contraction(plan, cluster, host).emit()
+
+
+class _Contraction:
+    def __init__(self, plan: Plan, cluster: Cluster, host: Machine) -> None:
+        eqn = cluster.anchor
+        assert eqn is not None
+        spec: ContractSpec = eqn.params["spec"]
+        self.cluster, self.host, self.out = cluster, host, eqn.output
+        x, y = eqn.inputs
+        assert isinstance(x, Var) and isinstance(y, Var)
+        positions = [operand_position(spec, 0, x.shape), operand_position(spec, 1, y.shape)]
+        n_out = len(spec.out_shape)
+        own = flat(domain_index(spec.out_shape), spec.out_shape)
+        epilogue = accesses(Loads(plan.fusion, cluster), cluster)
+        space = Space(dict(enumerate(spec.sizes)), [*positions, own, *epilogue], {n_out})
+        self.ev, self.space = Evaluator(plan, cluster, space), space
+        self.f = self.ev.f
+        self.dtype = x.dtype
+        self.wide = accumulator_dtype(x.dtype)
+        self._roles(positions, own, n_out)
+        if self.swap:
+            x, y, positions = y, x, positions[::-1]
+        self.a, self.b = self.ev.pointer(x), self.ev.pointer(y)
+        self.a_at, self.b_at = (space.coefficients(p) for p in positions)
+        self.a_const, self.b_const = (p.const for p in positions)
+        k = 1
+        for g in self.k_groups:
+            k *= space.sizes[g]
+        self.k = k
+        self.outer_size = 1
+        for g in self.outer:
+            self.outer_size *= space.sizes[g]
+        self.s = schedule(self._size(self.m_group), self._size(self.n_group), k, self.outer_size,
+                          self.b_at.get(self.n_group, 1) == 1, host)
+
+    def _size(self, group: int | None) -> int:
+        return 1 if group is None else self.space.sizes[group]
+
+    def _roles(self, positions: list[Ix], own: Ix, n_out: int) -> None:
+        """Choose the vector group, the row group and which operand is B."""
+        space = self.space
+        outputs = [g for g, axes in enumerate(space.groups) if axes[0] < n_out]
+        self.k_groups = [g for g in range(len(space.groups)) if g not in outputs]
+        c, (a, b) = space.coefficients(own), (space.coefficients(p) for p in positions)
+        self.n_group: int | None = next((g for g in outputs if c[g] == 1), None)
+        n = self.n_group
+        self.swap = n is not None and n not in b and n in a
+        if self.swap:
+            a, b = b, a
+        rows = [g for g in outputs if g != n and g not in b]
+        self.m_group: int | None = max(rows, key=lambda g: space.sizes[g], default=None)
+        self.outer = [g for g in outputs if g not in (n, self.m_group)]
+
+    def emit(self) -> Kernel:
+        ev, s = self.ev, self.s
+        for g in self.outer:
+            ev.level[g] = ROW
+        for g in (self.m_group, self.n_group):
+            if g is not None:
+                ev.level[g] = INNER
+        panels = 1 if s.panels_inside else s.panels
+        units = self.outer_size * panels * s.m_blocks
+        self.f.loop(LO, HI, 1, lambda unit: self._unit(unit, panels))
+        flops = 2 * self.outer_size * s.m * s.n * self.k
+        panel = self.k * s.vectors * s.lanes * itemsize(self.wide) if s.pack else 0
+        epilogue = len(self.cluster.members) - 1
+        words = f"m {s.m} n {s.n} k {self.k} outer {self.outer_size}: {s}, {units} units, {epilogue} ops after"
+        return finish(ev, units, flops // 4 + self.outer_size * s.m * s.n * (1 + epilogue), words, panel, flops)
+
+    def _unit(self, unit: Val, panels: int) -> list[Val]:
+        ev, f, s = self.ev, self.f, self.s
+        with ev.scope(ROW):
+            rest, panel = f.divmod(unit, panels)
+            rest, block = f.divmod(rest, s.m_blocks)
+            for g in reversed(self.outer):
+                rest, ev.at[g] = f.divmod(rest, self.space.sizes[g])
+            ev.open_section(ROW)
+            self.a_base = self._base(self.a, self.a_at, self.a_const)
+            self.b_base = self._base(self.b, self.b_at, self.b_const)
+            if s.panels_inside:
+                self._row_tiles(block, lambda m, rows: self._panels(lambda n, vectors, active: self._tile(m, rows, n, vectors, active)))
+            else:
+                self._one_panel(panel, lambda n, vectors, active: self._panel(block, n, vectors, active))
+        return []
+
+    def _base(self, pointer: Val, at: dict[int, int], const: int) -> Val:
+        offset = index(const)
+        for g in self.outer:
+            offset = self.f.iadd(offset, self.f.imul(self.ev.at[g], at.get(g, 0)))
+        return self.f.address(pointer, offset, self.dtype)
+
+    # Loops over tiles. A remainder in rows or columns is a second copy of the tile's code with its own, static size.
+
+    def _row_tiles(self, block: Val, body) -> None:  # type: ignore[no-untyped-def]
+        f, s = self.f, self.s
+        per_block = -(-s.m_tiles // s.m_blocks)
+        first = f.imul(block, per_block)
+        full, rest = divmod(s.m, s.rows)
+        last = f.imin(f.iadd(first, index(per_block)), index(full)) if s.m_blocks > 1 else index(full)
+
+        def tile(t: Val) -> list[Val]:
+            with self.ev.scope(ROW):
+                body(f.imul(t, s.rows), s.rows)
+            return []
+
+        f.loop(first, last, 1, tile)
+        if rest:
+            with self.ev.scope(ROW):
+                run = lambda: body(index(full * s.rows), rest)  # noqa: E731
+                if s.m_blocks > 1:
+                    f.when(f.eq(block, index(full // per_block)), run)
+                else:
+                    run()
+
+    def _panels(self, body) -> None:  # type: ignore[no-untyped-def]
+        f, s = self.f, self.s
+        width = s.vectors * s.lanes
+        full, rest = divmod(s.n, width)
+
+        def panel(p: Val) -> list[Val]:
+            with self.ev.scope(ROW):
+                body(f.imul(p, width), s.vectors, s.lanes)
+            return []
+
+        f.loop(index(0), index(full), 1, panel)
+        if rest:
+            with self.ev.scope(ROW):
+                body(index(full * width), *self._remainder(rest))
+
+    def _remainder(self, columns: int) -> tuple[int, int]:
+        """Vectors of the last panel, and active lanes of its last vector."""
+        vectors = -(-columns // self.s.lanes)
+        return vectors, columns - (vectors - 1) * self.s.lanes
+
+    def _one_panel(self, panel: Val, body) -> None:  # type: ignore[no-untyped-def]
+        f, s = self.f, self.s
+        width = s.vectors * s.lanes
+        full, rest = divmod(s.n, width)
+        if full:
+            run = lambda: body(f.imul(panel, width), s.vectors, s.lanes)  # noqa: E731
+            with self.ev.scope(ROW):
+                f.when(f.lt(panel, index(full)), run) if rest else run()
+        if rest:
+            run_rest = lambda: body(index(full * width), *self._remainder(rest))  # noqa: E731
+            with self.ev.scope(ROW):
+                f.when(f.eq(panel, index(full)), run_rest) if full else run_rest()
+
+    def _panel(self, block: Val, n: Val, vectors: int, active: int) -> None:
+        if self.s.pack:
+            self._pack(n, vectors, active)
+        self._row_tiles(block, lambda m, rows: self._tile(m, rows, n, vectors, active))
+
+    # Operands.
+
+    def _walk(self, carried: list[Val], body, depth: int = 0, offsets: tuple[Val, Val, Val] | None = None) -> list[Val]:  # type: ignore[no-untyped-def]
+        """The K loops: `body(offset in A, offset in B, number of the step, *carried)`."""
+        f = self.f
+        zero = index(0)
+        a, b, step = offsets or (zero, zero, zero)
+        if depth == len(self.k_groups):
+            return body(a, b, step, carried)
+        g = self.k_groups[depth]
+        size = self.space.sizes[g]
+
+        def iteration(k: Val, *inner: Val) -> list[Val]:
+            moved = (f.iadd(a, f.imul(k, self.a_at.get(g, 0))), f.iadd(b, f.imul(k, self.b_at.get(g, 0))),
+                     f.iadd(f.imul(step, size), k))
+            return self._walk(list(inner), body, depth + 1, moved)
+
+        return f.loop(zero, index(size), 1, iteration, carried)
+
+    def _pack(self, n: Val, vectors: int, active: int) -> None:
+        """Copy B[all k, this panel] to scratch, contiguous along N; lanes that don't exist become zeros."""
+        f, s = self.f, self.s
+        step_n = self.b_at.get(self.n_group, 0)  # type: ignore[arg-type]
+        origin = f.address(self.b_base, f.imul(n, step_n), self.dtype)
+
+        def copy(a: Val, b: Val, k: Val, carried: list[Val]) -> list[Val]:
+            target = f.imul(k, vectors * s.lanes)
+            for j in range(vectors):
+                row = Val(self.wide, s.lanes, "zeroinitializer")
+                for lane in range(active if j == vectors - 1 else s.lanes):
+                    at = f.iadd(b, index((j * s.lanes + lane) * step_n))
+                    row = f.insert(row, f.cast(f.load(f.address(origin, at, self.dtype), self.dtype), self.wide), lane)
+                f.store(row, f.address(SCRATCH, f.iadd(target, index(j * s.lanes)), self.wide))
+            return carried
+
+        self._walk([], copy)
+
+    # The tile.
+
+    def _tile(self, m: Val, rows: int, n: Val, vectors: int, active: int) -> None:
+        f, s = self.f, self.s
+        step_m = self.a_at.get(self.m_group, 0) if self.m_group is not None else 0
+        a_origin = f.address(self.a_base, f.imul(m, step_m), self.dtype)
+        step_n = self.b_at.get(self.n_group, 0) if self.n_group is not None else 0
+        b_origin = self.b_base if s.pack else f.address(self.b_base, f.imul(n, step_n), self.dtype)
+        zero = Val(self.wide, s.lanes, "zeroinitializer")
+
+        def step(a: Val, b: Val, k: Val, acc: list[Val]) -> list[Val]:
+            columns = self._columns(b_origin, b, k, vectors, active)
+            pointer = f.address(a_origin, a, self.dtype)
+            result = []
+            for i in range(rows):
+                scalar = f.cast(f.load(f.address(pointer, index(i * step_m), self.dtype), self.dtype), self.wide)
+                wide = f.splat(scalar, s.lanes)
+                result += [f.fma(wide, columns[j], acc[i * vectors + j]) for j in range(vectors)]
+            return result
+
+        acc = self._walk([zero] * (rows * vectors), step)
+        self._epilogue(m, rows, n, vectors, active, acc)
+
+    def _columns(self, origin: Val, b: Val, k: Val, vectors: int, active: int) -> list[Val]:
+        """NV vectors of B at one step of K."""
+        f, s = self.f, self.s
+        if s.pack:
+            at = f.imul(k, vectors * s.lanes)
+            return [f.load(f.address(SCRATCH, f.iadd(at, index(j * s.lanes)), self.wide), self.wide, s.lanes) for j in range(vectors)]
+        result = []
+        for j in range(vectors):
+            pointer = f.address(origin, f.iadd(b, index(j * s.lanes)), self.dtype)
+            partial = j == vectors - 1 and active < s.lanes
+            if self.n_group is None:
+                result.append(f.splat(f.cast(f.load(pointer, self.dtype), self.wide), s.lanes))
+                continue
+            mask = f.lane_mask(active, s.lanes) if partial else None
+            result.append(f.cast(f.load(pointer, self.dtype, s.lanes, mask), self.wide))
+        return result
+
+    def _epilogue(self, m: Val, rows: int, n: Val, vectors: int, active: int, acc: list[Val]) -> None:
+        """Run the cluster's elementwise members on the tile and store what is needed."""
+        ev, f, s = self.ev, self.f, self.s
+        operations = (len(self.cluster.members) - 1) * rows * vectors
+        if operations <= STRAIGHT_LINE or rows == 1:
+            for i in range(rows):
+                self._row(f.iadd(m, index(i)), n, vectors, active, acc[i * vectors:(i + 1) * vectors])
+            return
+        tile = f.address(SCRATCH, index(self._panel_items()), self.wide)
+        for i, value in enumerate(acc):
+            f.store(value, f.address(tile, index(i * s.lanes), self.wide))
+
+        def row(i: Val) -> list[Val]:
+            with ev.scope(ROW):
+                at = f.imul(i, vectors * s.lanes)
+                values = [f.load(f.address(tile, f.iadd(at, index(j * s.lanes)), self.wide), self.wide, s.lanes) for j in range(vectors)]
+                self._row(f.iadd(m, i), n, vectors, active, values)
+            return []
+
+        f.loop(index(0), index(rows), 1, row)
+
+    def _panel_items(self) -> int:
+        return self.k * self.s.vectors * self.s.lanes if self.s.pack else 0
+
+    def _row(self, m: Val, n: Val, vectors: int, active: int, values: list[Val]) -> None:
+        ev, f, s = self.ev, self.f, self.s
+        ev.vector, ev.lanes = self.n_group, s.lanes if self.n_group is not None else 0
+        if self.m_group is not None:
+            ev.at[self.m_group] = m
+        at = domain_index(self.cluster.shape)
+        for j, value in enumerate(values):
+            column = f.iadd(n, index(j * s.lanes))
+            if self.n_group is not None:
+                ev.at[self.n_group] = column
+            ev.active = active if j == vectors - 1 else s.lanes
+            result = f.cast(value, self.dtype)
+            if self.n_group is None:
+                result = f.extract(result, 0)
+            ev.known = {(self.out, column.ref if self.n_group is not None else ""): (result, INNER)}
+            with ev.scope(INNER):
+                for store in self.cluster.stores:
+                    ev.store(ev.value(store.value, at)[0], store.target, store.index)

@@ -1,0 +1,167 @@
+"""Compiled programs and their calls."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lamella.errors import DTypeError, ShapeError
+from lamella.ir import Graph, format_graph, numpy_dtype
+from lamella.native.target import Library
+from lamella.native.team import aligned, team
+from lamella.settings import settings
+
+ARENA, SCRATCH, PROGRESS, TABLE = 0, 1, 2, 16  # words of a context, as in program.py
+_RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+
+
+@dataclass
+class Compiled:
+    """What the compiler produces, and the disk cache keeps.
+
+    Attributes:
+        code: object file.
+        arena: bytes of temporaries.
+        scratch: bytes that each thread needs besides.
+        serial: whether one thread does all the work.
+        barriers: barriers in the program's text.
+        kernels: name, schedule, units, flops and whether serial, per kernel.
+    """
+
+    code: bytes
+    arena: int
+    scratch: int
+    serial: bool
+    barriers: int
+    kernels: list[Any]
+
+
+class NativeExecutable:
+    """A loaded program."""
+
+    def __init__(self, graph: Graph, donate: dict[int, int], compiled: Compiled) -> None:
+        self.graph, self.donate, self.compiled = graph, donate, compiled
+        self._library = Library(compiled.code)
+        self.address = self._library.address("run")
+        self.function = _RUN(self.address)
+        self.lock = threading.Lock()  # the arena serves one call at a time
+        self.arena = aligned(compiled.arena)
+        self._scratch: np.ndarray | None = None
+
+    def scratch(self, threads: int) -> np.ndarray:
+        if self._scratch is None or self._scratch.nbytes < threads * self.compiled.scratch:
+            self._scratch = aligned(threads * self.compiled.scratch)
+        return self._scratch
+
+    def __call__(self, *arrays: np.ndarray) -> list[np.ndarray]:
+        """Fresh outputs; inputs are left alone, donated ones too."""
+        given = set(self.donate.values())
+        call = self.bind([np.array(a) if i in given else np.asarray(a) for i, a in enumerate(arrays)])
+        call.run()
+        return call.outputs
+
+    def bind(self, arrays: Sequence[np.ndarray]) -> BoundCall:
+        return BoundCall(self, arrays)
+
+    def text(self, stage: str = "graph") -> str:
+        """`graph`, `schedule`, `llvm` or `asm`."""
+        if stage == "graph":
+            return format_graph(self.graph)
+        if stage == "schedule":
+            return "\n".join(f"{name:14} {words}" for name, words, *_ in self.compiled.kernels)
+        from lamella.native import pipeline  # noqa: PLC0415 - only to look at code again
+
+        text = pipeline.emit(self.graph, self.donate).text()
+        return text if stage == "llvm" else pipeline.to_assembly(text)
+
+    def cost(self) -> dict[str, int]:
+        """Floating-point operations of the contractions, kernels and barriers."""
+        return {"flops": sum(k[3] for k in self.compiled.kernels), "kernels": len(self.compiled.kernels),
+                "barriers": self.compiled.barriers}
+
+    def memory(self) -> dict[str, int]:
+        """Bytes of temporaries, of scratch per thread, of inputs and of outputs."""
+        return {"arena": self.compiled.arena, "scratch": self.compiled.scratch,
+                "inputs": sum(v.type.nbytes for v in self.graph.inputs),
+                "outputs": sum(a.type.nbytes for i, a in enumerate(self.graph.outputs) if i not in self.donate)}
+
+
+def _checked(array: np.ndarray, var: Any, position: int) -> np.ndarray:
+    dtype = numpy_dtype(var.dtype)
+    if array.dtype != dtype:
+        raise DTypeError(f"Input {position} ({var.name}) must be {var.dtype}, received {array.dtype}.")
+    if array.shape != var.shape:
+        raise ShapeError(f"Input {position} ({var.name}) must have shape {var.shape}, received {array.shape}.")
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array)
+
+
+class BoundCall:
+    """A program with its buffers: running it again costs a microsecond."""
+
+    def __init__(self, exe: NativeExecutable, arrays: Sequence[np.ndarray]) -> None:
+        graph = exe.graph
+        if len(arrays) != len(graph.inputs):
+            raise ShapeError(f"{graph.name} takes {len(graph.inputs)} arrays, received {len(arrays)}.")
+        self._exe = exe
+        self.arrays = [_checked(a, v, i) for i, (a, v) in enumerate(zip(arrays, graph.inputs, strict=True))]
+        self.outputs = [self.arrays[exe.donate[i]] if i in exe.donate else np.empty(a.type.shape, numpy_dtype(a.type.dtype))
+                        for i, a in enumerate(graph.outputs)]
+        self.progress = np.zeros(2, np.int64)
+        fresh = [out for i, out in enumerate(self.outputs) if i not in exe.donate]
+        self._context = aligned((TABLE + len(self.arrays) + len(fresh)) * 8).view(np.int64)
+        self._context[ARENA] = exe.arena.ctypes.data
+        self._context[PROGRESS] = self.progress.ctypes.data
+        for word, array in enumerate([*self.arrays, *fresh], TABLE):
+            self._context[word] = array.ctypes.data
+        self._pointer = self._context.ctypes.data
+
+    def run(self) -> None:
+        """Run on the team, or on this thread alone if the program is small or the team is busy; the results are the same."""
+        exe = self._exe
+        threads = 1 if exe.compiled.serial else settings.threads
+        with exe.lock:
+            self._context[SCRATCH] = exe.scratch(max(threads, 1)).ctypes.data
+            if threads > 1:
+                crew = team(threads)
+                if crew.lock.acquire(blocking=False):
+                    try:
+                        crew.run(exe.address, self._pointer)
+                    finally:
+                        crew.lock.release()
+                    return
+            exe.function(self._pointer, 0, 1)
+
+    def start(self) -> RunningCall:
+        return RunningCall(self)
+
+
+class RunningCall:
+    """A call in progress on another thread, so that this one can show progress and take Ctrl-C."""
+
+    def __init__(self, call: BoundCall) -> None:
+        self._done = threading.Event()
+        self._error: BaseException | None = None
+        self._call = call
+        threading.Thread(target=self._run, name="lamella-call", daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._call.run()
+        except BaseException as error:  # handed to the waiting thread
+            self._error = error
+        finally:
+            self._done.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Whether the call has finished after at most `seconds`; raises its error."""
+        finished = self._done.wait(seconds)
+        if finished and self._error is not None:
+            raise self._error
+        return finished
+
+

@@ -1,0 +1,430 @@
+"""Fusion: which equations are computed together, by one kernel.
+
+Equations are visited in order. A contraction or reduction opens a cluster; an elementwise equation joins the cluster of a producer
+with which it shares the domain (so bias, activation and the whole optimizer update end in the epilogue of the product that they
+follow, and a softmax with its loss and gradient is one pass over rows), else it opens a loop cluster. Views and scalars are not
+placed at all: whoever needs them evaluates them on the spot. Joining is refused where it would make clusters wait for each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lamella.ir import Atom, Eqn, Graph, Literal, Var
+from lamella.native.indexing import (
+    ZERO,
+    Dynamic,
+    Index,
+    Ix,
+    domain_index,
+    flat,
+    gather_index,
+    is_unit_reshape,
+    is_view,
+    operand_index,
+    resolve_views,
+    view_index,
+)
+
+REDUCTIONS = ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod")
+
+
+@dataclass(eq=False)
+class Store:
+    """One output of a cluster: `value` (defined on the cluster's domain) goes to `target` at `index`."""
+
+    target: Var
+    value: Atom
+    index: Index
+
+
+@dataclass(eq=False)
+class Cluster:
+    """Equations that one kernel computes.
+
+    Attributes:
+        kind: `loop` (elementwise, with reductions along trailing axes), `reduce` (along other axes), `contract`, `scatter_add`,
+            `cumsum` or `control` (a loop with a body).
+        shape: the domain that its elementwise members live on.
+        columns: number of trailing domain axes that row reductions run along; 0 if there are none.
+        anchor: the equation that opened it, if not elementwise.
+        members: the equations it computes, in order.
+        ancestors: clusters that must run before.
+        partial: name of the variable that it writes only a part of, with others.
+    """
+
+    number: int
+    kind: str
+    shape: tuple[int, ...]
+    columns: int = 0
+    anchor: Eqn | None = None
+    members: list[Eqn] = field(default_factory=list)
+    ancestors: set[Cluster] = field(default_factory=set)
+    stores: list[Store] = field(default_factory=list)
+    partial: Var | None = None
+
+    @property
+    def rows(self) -> tuple[int, ...]:
+        return self.shape[: len(self.shape) - self.columns]
+
+
+class Fusion:
+    """The clusters of a graph and where each variable lives.
+
+    Attributes:
+        clusters: in an order in which they can run.
+        home: the cluster that computes a variable; variables without one are views, inlined, or inputs.
+        alias: variables that are another variable's memory under another shape, or updated in place.
+        initial: `(variable, value, cluster)`: the variable's memory must hold the value before the cluster runs.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.definitions: dict[Var, Eqn] = {v: e for e in graph.eqns for v in e.outputs}
+        self.clusters: list[Cluster] = []
+        self.home: dict[Var, Cluster] = {}
+        self.alias: dict[Var, Var] = {}
+        self.initial: list[tuple[Var, Atom, Cluster]] = []
+        self._needed: dict[Atom, frozenset[Cluster]] = {}
+        self._count = 0
+        for eqn in graph.eqns:
+            self._place(eqn)
+        self._dissolve()
+
+    # Placing.
+
+    def _place(self, eqn: Eqn) -> None:
+        name, kind = eqn.primitive.name, eqn.primitive.kind
+        if is_view(eqn) or name == "iota":
+            return
+        if name == "reshape":
+            self.alias[eqn.output] = self.materialize(eqn.inputs[0])
+        elif kind == "elementwise" or name in ("gather", "random_bits"):
+            if eqn.output.type.size != 1:
+                self._join(eqn) or self._open(Cluster(self._next(), "loop", eqn.output.shape), eqn)
+        elif name in REDUCTIONS:
+            self._place_reduction(eqn)
+        elif name == "contract":
+            for x in eqn.inputs:
+                self.materialize(x)
+            self._open(Cluster(self._next(), "contract", eqn.output.shape, anchor=eqn), eqn)
+        else:
+            _SPECIAL[name](self, eqn)
+
+    def _next(self) -> int:
+        self._count += 1
+        return self._count
+
+    def _open(self, cluster: Cluster, eqn: Eqn | None, *reads: Atom) -> Cluster:
+        self.clusters.append(cluster)
+        if eqn is not None:
+            cluster.members.append(eqn)
+            self.home.update((v, cluster) for v in eqn.outputs)
+        for x in (*(eqn.inputs if eqn else ()), *reads):
+            self._depend(cluster, self.needed(x))
+        return cluster
+
+    def _depend(self, cluster: Cluster, others: frozenset[Cluster]) -> None:
+        new = {a for c in others for a in (c, *c.ancestors)} - {cluster}
+        for later in [cluster, *(c for c in self.clusters if cluster in c.ancestors)]:
+            later.ancestors |= new
+
+    def needed(self, atom: Atom) -> frozenset[Cluster]:
+        """The clusters that must have run before `atom` can be evaluated."""
+        if isinstance(atom, Literal) or (atom not in self.definitions and atom not in self.home):
+            return frozenset()
+        if atom in self.home:
+            return frozenset((self.home[atom],))
+        if atom not in self._needed:
+            self._needed[atom] = frozenset(c for x in self.definitions[atom].inputs for c in self.needed(x))
+        return self._needed[atom]
+
+    def _place_reduction(self, eqn: Eqn) -> None:
+        x, axes = eqn.inputs[0], eqn.params["axes"]
+        rank = x.type.ndim
+        if not axes:
+            raise ValueError("simplify drops reductions without axes")
+        if axes == tuple(range(rank - len(axes), rank)):
+            if not self._join(eqn, columns=len(axes)):
+                self._open(Cluster(self._next(), "loop", x.type.shape, len(axes)), eqn)
+        else:
+            self._open(Cluster(self._next(), "reduce", eqn.output.shape, anchor=eqn), eqn)
+
+    def _join(self, eqn: Eqn, columns: int = 0) -> bool:
+        """Add `eqn` to a producer's cluster, if one shares its domain and no cycle arises."""
+        producers = {c for x in eqn.inputs for c in self.needed(x)}
+        for cluster in sorted(producers, key=lambda c: -c.number):
+            index = self._own_index(cluster, eqn, columns)
+            if index is None:
+                continue
+            outside = self._outside(cluster, eqn, index)
+            if outside is None or any(cluster in c.ancestors for c in outside):
+                continue
+            if columns:
+                cluster.columns = columns
+            cluster.members.append(eqn)
+            self.home[eqn.output] = cluster
+            self._depend(cluster, frozenset(outside))
+            return True
+        return False
+
+    def _own_index(self, cluster: Cluster, eqn: Eqn, columns: int) -> Index | None:
+        """The domain index at which `eqn` (a reduction: its operand) would be evaluated in `cluster`, if it fits there."""
+        if columns:
+            fits = cluster.kind == "loop" and cluster.partial is None and eqn.inputs[0].type.shape == cluster.shape
+            return domain_index(cluster.shape) if fits and cluster.columns in (0, columns) else None
+        if cluster.kind not in ("loop", "reduce", "contract") or cluster.partial is not None:
+            return None
+        return index_in(cluster, eqn.output.shape)
+
+    def _outside(self, cluster: Cluster, eqn: Eqn, index: Index) -> set[Cluster] | None:
+        """The other clusters that `eqn` needs; None if it needs `cluster` itself at other points than its own."""
+        outside: set[Cluster] = set()
+        for x in eqn.inputs:
+            if eqn.primitive.name in REDUCTIONS:
+                at = index
+            elif eqn.primitive.name in ("gather", "random_bits"):
+                at = None
+            else:
+                at = operand_index(x, eqn.output.shape, index)
+            base, where = resolve_views(x, at, self.definitions) if at is not None else (x, None)
+            if isinstance(base, Var) and self.home.get(base) is cluster:
+                if where is None or where != index_in(cluster, base.shape):
+                    return None
+            else:
+                needs = self.needed(x)
+                if cluster in needs:
+                    return None
+                outside |= needs
+        return outside
+
+    # Memory.
+
+    def materialize(self, atom: Atom) -> Var:
+        """A variable that holds `atom` in memory, contiguous."""
+        if isinstance(atom, Var):
+            if atom in self.home or atom in self.alias or atom not in self.definitions:
+                return atom
+            eqn = self.definitions[atom]
+            if is_unit_reshape(eqn):
+                self.alias[atom] = self.materialize(eqn.inputs[0])
+                return atom
+            target = atom
+        else:
+            target = Var(atom.type, "constant")
+        return self.copy(target, atom)
+
+    def copy(self, target: Var, value: Atom) -> Var:
+        """Open a loop cluster that stores `value` to `target`."""
+        cluster = self._open(Cluster(self._next(), "loop", target.shape), None, value)
+        cluster.stores.append(Store(target, value, domain_index(target.shape)))
+        self.home[target] = cluster
+        return target
+
+    def root(self, var: Var) -> Var:
+        """The variable whose memory `var` uses."""
+        while var in self.alias:
+            var = self.alias[var]
+        return var
+
+    def store_part(self, target: Var, value: Atom, index: Index, *reads: Atom) -> Cluster:
+        """Open a loop cluster that writes `value` into a part of `target`."""
+        cluster = self._open(Cluster(self._next(), "loop", value.type.shape, partial=target), None, value, *reads)
+        cluster.stores.append(Store(target, value, index))
+        self.home[target] = cluster
+        return cluster
+
+    # Clean-up.
+
+    def _dissolve(self) -> None:
+        """Inline elementwise clusters whose results one other cluster reads, point by point and just once."""
+        for cluster in list(self.clusters):
+            if cluster.kind != "loop" or cluster.columns or cluster.stores:
+                continue
+            users = self._users(cluster)
+            if users is not None and len(users) == 1:
+                for eqn in cluster.members:
+                    del self.home[eqn.output]
+                self.clusters.remove(cluster)
+                for other in self.clusters:
+                    other.ancestors.discard(cluster)
+                self._needed.clear()
+
+    def _users(self, cluster: Cluster) -> set[Cluster] | None:
+        """Clusters that read `cluster`'s results point by point; None if somebody needs them in memory."""
+        mine = {e.output for e in cluster.members}
+        if any(v in mine for v in self.graph.outputs) or any(self.root(a) in mine for a in self.alias):
+            return None
+        if any(isinstance(x, Var) and self.root(x) in mine for _, x, _ in self.initial):
+            return None
+        users: set[Cluster] = set()
+        for other in self.clusters:
+            if other is cluster or cluster not in other.ancestors:
+                continue
+            loads = self.loads(other)
+            if not any(v in mine for v, _ in loads):
+                continue
+            if other.kind not in ("loop", "reduce", "contract") or (other.kind == "contract" and other.anchor is not None
+                                                                   and any(x in mine for x in other.anchor.inputs)):
+                return None
+            size = other.anchor.inputs[0].type.size if other.kind == "reduce" and other.anchor else _size(other.shape)
+            if size != _size(cluster.shape) or any(e.primitive.name == "gather" for e in cluster.members):
+                return None
+            users.add(other)
+        return users
+
+    def loads(self, cluster: Cluster) -> list[tuple[Var, Index]]:
+        """Variables in memory that `cluster` reads, each with its index over the cluster's domain."""
+        return Loads(self, cluster).found
+
+
+class Loads:
+    """Walks a cluster's expressions down to memory."""
+
+    def __init__(self, fusion: Fusion, cluster: Cluster) -> None:
+        self.fusion, self.cluster = fusion, cluster
+        self.found: list[tuple[Var, Index]] = []
+        self.counters: list[Index] = []  # positions that iota and random_bits compute with
+        self._seen: set[tuple[Atom, Index]] = set()
+        for eqn in cluster.members:
+            if eqn.primitive.kind in ("elementwise",) or eqn.primitive.name in ("gather", "random_bits"):
+                self._walk_members(eqn)
+            elif eqn.primitive.name in REDUCTIONS:
+                self.visit(eqn.inputs[0], reduction_index(cluster, eqn))
+            else:
+                for x in eqn.inputs[eqn.primitive.name == "scatter_add":]:  # what is added to is `initial`
+                    self.visit(x, domain_index(x.type.shape, 100))
+        for store in cluster.stores:
+            self.visit(store.value, index_in(cluster, store.value.type.shape) or ())
+            for ix in store.index:
+                self._dynamic(ix)
+
+    def _walk_members(self, eqn: Eqn) -> None:
+        index = index_in(self.cluster, eqn.output.shape)
+        if index is not None:
+            self.enter(eqn, index)
+
+    def visit(self, atom: Atom, index: Index) -> None:
+        if isinstance(atom, Literal) or (atom, index) in self._seen:
+            return
+        self._seen.add((atom, index))
+        home = self.fusion.home.get(atom)
+        eqn = self.fusion.definitions.get(atom)
+        if home is self.cluster:  # computed here: a member is visited as such, a stored view or scalar is entered
+            if eqn is not None and eqn not in self.cluster.members:
+                self.enter(eqn, index)
+        elif home is not None or eqn is None or atom in self.fusion.alias:
+            self.found.append((atom, index))
+            for ix in index:
+                self._dynamic(ix)
+        else:
+            self.enter(eqn, index)
+
+    def enter(self, eqn: Eqn, index: Index) -> None:
+        name = eqn.primitive.name
+        if is_view(eqn):
+            self.visit(eqn.inputs[0], view_index(eqn, index))
+        elif name == "gather":
+            self.visit(eqn.inputs[0], gather_index(eqn, index))
+        elif name == "iota":
+            self.counters.append((index[eqn.params["axis"]],))
+        elif name == "random_bits":
+            self.counters.append((flat(index, eqn.output.shape),))
+            self.visit(eqn.inputs[0], (ZERO,))
+            self.visit(eqn.inputs[0], (ZERO.scaled(1, 1),))
+        else:
+            for x in eqn.inputs:
+                self.visit(x, operand_index(x, eqn.output.shape, index))
+
+    def _dynamic(self, ix: object) -> None:
+        for dynamic, _ in ix.dynamic:  # type: ignore[attr-defined]
+            self.visit(dynamic.var, dynamic.index)
+
+
+def index_in(cluster: Cluster, shape: tuple[int, ...]) -> Index | None:
+    """The domain index of a member of that shape: the whole domain, or its rows with or without axes of size 1 after them."""
+    whole = domain_index(cluster.shape)
+    if shape == cluster.shape:
+        return whole
+    rows = len(cluster.rows)
+    if cluster.columns and shape == cluster.rows:
+        return whole[:rows]
+    if cluster.columns and shape == cluster.rows + (1,) * cluster.columns:
+        return whole[:rows] + (ZERO,) * cluster.columns
+    return None
+
+
+def reduction_index(cluster: Cluster, eqn: Eqn) -> Index:
+    """The index of a reduction's operand: kept axes are the cluster's domain, reduced ones follow after it."""
+    if cluster.kind == "loop":
+        return domain_index(cluster.shape)
+    axes, shape = eqn.params["axes"], eqn.inputs[0].type.shape
+    kept = iter(domain_index(cluster.shape))
+    reduced = iter(domain_index(tuple(shape[a] for a in axes), len(cluster.shape)))
+    return tuple(next(reduced) if a in axes else next(kept) for a in range(len(shape)))
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    total = 1
+    for n in shape:
+        total *= n
+    return total
+
+
+# Primitives that write memory in their own way.
+
+def _dynamic_update_slice(fusion: Fusion, eqn: Eqn) -> None:
+    x, update, start = eqn.inputs
+    at = domain_index(update.type.shape)
+    limit = x.type.shape[0] - update.type.shape[0]
+    moved = (at[0].plus(Ix(dynamic=((Dynamic(start, (), limit), 1),))), *at[1:])
+    cluster = fusion.store_part(eqn.output, update, moved, start)
+    fusion._depend(cluster, fusion.needed(x))
+    fusion.initial.append((eqn.output, x, cluster))
+
+
+def _pad(fusion: Fusion, eqn: Eqn) -> None:
+    x, value = eqn.inputs
+    index = tuple(ix.scaled(i + 1, lo) for ix, i, lo in
+                  zip(domain_index(x.type.shape), eqn.params["interior"], eqn.params["low"], strict=True))
+    cluster = fusion.store_part(eqn.output, x, index)
+    fusion._depend(cluster, fusion.needed(value))
+    fusion.initial.append((eqn.output, value, cluster))
+
+
+def _concat(fusion: Fusion, eqn: Eqn) -> None:
+    at, axis = 0, eqn.params["axis"]
+    previous: list[Cluster] = []
+    for x in eqn.inputs:
+        index = tuple(ix.scaled(1, at) if d == axis else ix for d, ix in enumerate(domain_index(x.type.shape)))
+        cluster = fusion.store_part(eqn.output, x, index)
+        fusion._depend(cluster, frozenset(previous))
+        previous.append(cluster)
+        at += x.type.shape[axis]
+
+
+def _scatter_add(fusion: Fusion, eqn: Eqn) -> None:
+    x, indices, updates = eqn.inputs
+    cluster = Cluster(fusion._next(), "scatter_add", eqn.output.shape, anchor=eqn)
+    for operand in (indices, updates):
+        fusion.materialize(operand)
+    fusion._open(cluster, eqn)
+    fusion.initial.append((eqn.output, x, cluster))
+
+
+def _cumsum(fusion: Fusion, eqn: Eqn) -> None:
+    fusion.materialize(eqn.inputs[0])
+    fusion._open(Cluster(fusion._next(), "cumsum", eqn.output.shape, anchor=eqn), eqn)
+
+
+def _loop(fusion: Fusion, eqn: Eqn) -> None:
+    for x in eqn.inputs:
+        if isinstance(x, Var):
+            fusion.materialize(x)
+    cluster = fusion._open(Cluster(fusion._next(), "control", (), anchor=eqn), eqn)
+    for out, x in zip(eqn.outputs, eqn.inputs[2:], strict=False):
+        fusion.initial.append((out, x, cluster))
+
+
+_SPECIAL = {"dynamic_update_slice": _dynamic_update_slice, "pad": _pad, "concat": _concat, "scatter_add": _scatter_add,
+            "cumsum": _cumsum, "loop": _loop}

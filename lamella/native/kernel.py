@@ -1,0 +1,56 @@
+"""What a compiled kernel is to the program that calls it, and what all kernels share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from lamella.native.evaluate import Evaluator
+from lamella.native.fuse import Cluster
+from lamella.native.llvm_text import Emitter, Val
+from lamella.native.memory import Buffer
+
+LO, HI = Val("int64", 0, "%lo"), Val("int64", 0, "%hi")
+SCRATCH = Val("ptr", 0, "%scratch")
+# Below this many elementary operations a kernel is run by one thread: meeting costs more than the work.
+SERIAL_BELOW = 16384
+
+
+@dataclass
+class Kernel:
+    """One function `(buffers..., i64 lo, i64 hi, ptr scratch)` that computes units lo..hi of a cluster.
+
+    The work is cut into `units` by the schedule alone; threads take ranges of them, so that results do not depend on their number.
+
+    Attributes:
+        body: the function's text without its name.
+        params: buffers whose addresses (or counters) it takes, in order.
+        units: number of independent pieces.
+        work: rough number of elementary operations, for the decision to run on one thread.
+        scratch: bytes of memory per thread that it needs.
+        schedule: how it runs, in words.
+    """
+
+    cluster: Cluster
+    body: str
+    params: list[Buffer]
+    declarations: set[str]
+    units: int
+    work: int
+    schedule: str
+    scratch: int = 0
+    flops: int = 0
+    counters: list[Buffer] = field(default_factory=list)
+
+    @property
+    def serial(self) -> bool:
+        return self.units == 1 or self.work < SERIAL_BELOW
+
+
+def finish(ev: Evaluator, units: int, work: int, schedule: str, scratch: int = 0, flops: int = 0) -> Kernel:
+    """Wrap an evaluator's code as a kernel."""
+    f: Emitter = ev.f
+    f.line("ret void")
+    arguments = [f"{'i64' if v.dtype == 'int64' else 'ptr'} {v.ref}" for v in ev.params.values()]
+    arguments += ["i64 %lo", "i64 %hi", "ptr %scratch"]
+    body = f"({', '.join(arguments)}) #0 {{\nentry:\n{f.text()}\n}}\n"
+    return Kernel(ev.cluster, body, list(ev.params), f.declarations, units, work, schedule, scratch, flops)

@@ -1,0 +1,332 @@
+"""Memory: which buffer every variable lives in, in what order kernels run, and where threads must meet.
+
+1. Outputs get their buffers; an output that is donated an input is computed in place if every reader of that input can run before
+   (and its own kernel reads it only at the point that it writes), else into a temporary that is copied at the end.
+2. Clusters are ordered by level. A barrier stands before a kernel that touches what an earlier one since the last barrier wrote.
+3. Temporaries get offsets in one arena; those that are alive in a common phase (between barriers) never overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Var
+from lamella.native.fuse import Cluster, Fusion, Store, index_in
+from lamella.native.indexing import Index, domain_index, flat
+
+ALIGN = 64
+
+
+@dataclass(eq=False)
+class Buffer:
+    """A piece of memory.
+
+    Attributes:
+        kind: `root` (an input or output array, `number` in the call's table), `arena` (`number` = offset within `parent`, or the
+            program's arena), or `counter` (a loop's index, held in a register).
+    """
+
+    kind: str
+    nbytes: int
+    number: int = 0
+    parent: Buffer | None = None
+
+
+@dataclass(eq=False)
+class Plan:
+    """A graph's kernels in order, with their memory.
+
+    Attributes:
+        phases: lists of clusters that run between two barriers.
+        buffers: of each root variable.
+        bodies: plans of the loops' bodies.
+        blocks: the memory of the bodies' temporaries.
+        own: buffers that this plan allocates, as offsets in its arena.
+        arena: bytes of temporaries, bodies included.
+    """
+
+    graph: Graph
+    fusion: Fusion
+    phases: list[list[Cluster]] = field(default_factory=list)
+    buffers: dict[Var, Buffer] = field(default_factory=dict)
+    bodies: dict[Cluster, Plan] = field(default_factory=dict)
+    blocks: dict[Cluster, Buffer] = field(default_factory=dict)
+    own: set[Buffer] = field(default_factory=set)
+    arena: int = 0
+
+    def buffer(self, var: Var) -> Buffer:
+        return self.buffers[self.fusion.root(var)]
+
+    def reads(self, cluster: Cluster) -> list[Var]:
+        """Variables in memory that the cluster reads."""
+        return list(dict.fromkeys(v for v, _ in self.fusion.loads(cluster)))
+
+
+def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> Plan:
+    """Plan a graph; `outputs[i]` may be one of `inputs` (donated)."""
+    p = Plan(graph, Fusion(graph))
+    p.buffers.update(zip(graph.inputs, inputs, strict=True))
+    donors = {b: v for v, b in zip(graph.inputs, inputs, strict=True)}
+    late: list[tuple[Var, Atom]] = []
+    taken: set[Buffer] = set()
+    for atom, buffer in zip(graph.outputs, outputs, strict=True):
+        _place_output(p, atom, buffer, donors.get(buffer), taken, late)
+    for out, value, cluster in p.fusion.initial:
+        _place_initial(p, out, value, cluster)
+    for target, atom in late:
+        p.fusion.copy(target, atom)
+        copier = p.fusion.clusters[-1]
+        p.fusion._depend(copier, frozenset(c for c in p.fusion.clusters if c is not copier and target not in _targets(c)))
+    _mark_stores(p)
+    for cluster in p.fusion.clusters:
+        if cluster.kind == "control":
+            _plan_body(p, cluster)
+    _phases(p)
+    _allocate(p)
+    return p
+
+
+def _targets(cluster: Cluster) -> set[Var]:
+    return {s.target for s in cluster.stores}
+
+
+def _place_output(p: Plan, atom: Atom, buffer: Buffer, donor: Var | None, taken: set[Buffer], late: list[tuple[Var, Atom]]) -> None:
+    fusion = p.fusion
+    if isinstance(atom, Var) and atom in fusion.definitions:
+        atom = fusion.materialize(atom)
+        root = fusion.root(atom)
+        if root not in p.buffers and (donor is None or _in_place(p, root, donor)):
+            p.buffers[root] = buffer
+            return
+    elif atom is donor:
+        return
+    copied = Var(atom.type, "copy")
+    p.buffers[copied] = buffer
+    if donor is None:
+        fusion.copy(copied, atom)
+    else:
+        late.append((copied, _snapshot(p, atom)))
+
+
+def _snapshot(p: Plan, atom: Atom) -> Atom:
+    """A value that a late copy can read although inputs are overwritten meanwhile: inputs are copied first."""
+    if isinstance(atom, Var) and p.fusion.root(atom) in p.graph.inputs:
+        temporary = p.fusion.copy(Var(atom.type, "snapshot"), atom)
+        reader = p.fusion.clusters[-1]
+        for cluster in p.fusion.clusters:
+            if cluster is not reader and p.buffers.get(p.fusion.root(atom)) in [
+                    p.buffers.get(p.fusion.root(v)) for e in cluster.members for v in e.outputs]:
+                p.fusion._depend(cluster, frozenset((reader,)))
+        return temporary
+    return atom
+
+
+def _readers(p: Plan, root: Var) -> list[tuple[Cluster, Index]]:
+    return [(c, ix) for c in p.fusion.clusters for v, ix in p.fusion.loads(c) if p.fusion.root(v) is root]
+
+
+def _in_place(p: Plan, root: Var, donor: Var) -> bool:
+    """Whether `root` may be computed in `donor`'s memory; orders the donor's other readers before."""
+    fusion = p.fusion
+    writer = fusion.home[root]
+    starts = [value for out, value, c in fusion.initial if c is writer and out is root]
+    if starts and starts[0] is not donor:
+        return False
+    before: set[Cluster] = set()
+    for cluster, index in _readers(p, donor):
+        if cluster is not writer:
+            if writer in cluster.ancestors:
+                return False
+            before.add(cluster)
+        elif writer.kind == "control":
+            if list(writer.anchor.inputs).count(donor) > 1:  # type: ignore[union-attr]
+                return False
+        elif starts or not _same_point(writer, root, donor, index):
+            return False
+    for out, value, cluster in fusion.initial:  # the start of another update: copied before this writer
+        if value is donor and cluster is not writer:
+            return False
+    fusion._depend(writer, frozenset(before))
+    return True
+
+
+def _same_point(writer: Cluster, root: Var, donor: Var, index: Index) -> bool:
+    """Whether the writer reads the donor just where it writes `root`."""
+    if writer.kind not in ("loop", "reduce", "contract") or any(a >= 100 for ix in index for a, _ in ix.axes):
+        return False
+    stores = [s.index for s in writer.stores if s.target is root]
+    own = stores[0] if stores else index_in(writer, root.shape)
+    return own is not None and root.type.nbytes == donor.type.nbytes and flat(index, donor.shape) == flat(own, root.shape)
+
+
+def _place_initial(p: Plan, out: Var, value: Atom, cluster: Cluster) -> None:
+    """Give an updated variable memory that holds its initial value: the value's own if nobody needs it afterwards, else a copy."""
+    fusion = p.fusion
+    placed = p.buffers.get(out)
+    if isinstance(value, Var):
+        root = fusion.root(value) if value in fusion.home or value in fusion.alias or value not in fusion.definitions else None
+        if root is not None and placed is not None and p.buffers.get(root) is placed:
+            return
+        if root is not None and root not in p.buffers and root in fusion.home and _free_after(p, root, cluster):
+            if placed is not None:
+                p.buffers[root] = p.buffers.pop(out)
+            fusion.alias[out] = root
+            return
+    start = Var(out.type, "start")
+    if placed is not None:
+        p.buffers[start] = p.buffers.pop(out)
+    spread = value
+    if value.type.shape != out.type.shape:  # the padding value
+        spread = Var(out.type, "fill")
+        fusion.definitions[spread] = _broadcast_eqn(value, spread)
+    fusion.copy(start, spread)
+    fusion._depend(cluster, frozenset((fusion.home[start],)))
+    fusion.alias[out] = start
+
+
+def _broadcast_eqn(value: Atom, out: Var) -> Eqn:
+    return Eqn(PRIMITIVES["broadcast"], (value,), {"shape": out.type.shape}, (out,))
+
+
+def _free_after(p: Plan, root: Var, cluster: Cluster) -> bool:
+    others = {c for c, _ in _readers(p, root) if c is not cluster}
+    for _, value, c in p.fusion.initial:
+        if c is not cluster and isinstance(value, Var) and p.fusion.root(value) is root:
+            return False
+    if any(cluster in c.ancestors for c in others):
+        return False
+    if any(c is cluster for c, _ in _readers(p, root)) and cluster.kind != "control":
+        return False
+    if any(isinstance(a, Var) and p.fusion.root(a) is root for a in p.graph.outputs):
+        return False
+    p.fusion._depend(cluster, frozenset(others))
+    return True
+
+
+def _mark_stores(p: Plan) -> None:
+    """Every variable that is read from memory, or is an output, is stored by the cluster that computes it."""
+    fusion = p.fusion
+    needed: dict[Var, None] = {}
+    for cluster in fusion.clusters:
+        needed.update((v, None) for v, _ in fusion.loads(cluster))
+    needed.update((fusion.alias[a], None) for a in fusion.alias)
+    needed.update((a, None) for a in p.graph.outputs if isinstance(a, Var))
+    for var in needed:
+        home = fusion.home.get(var)
+        if home is None or home.kind in ("scatter_add", "cumsum", "control") or any(s.target is var for s in home.stores):
+            continue
+        if home.partial is None and var in {v for e in home.members for v in e.outputs}:
+            home.stores.append(Store(var, var, index_in(home, var.shape) or domain_index(var.shape)))
+
+
+def _plan_body(p: Plan, cluster: Cluster) -> None:
+    eqn = cluster.anchor
+    assert eqn is not None
+    body: Graph = eqn.params["body"]
+    for var in (*eqn.outputs, *eqn.inputs):
+        if isinstance(var, Var):
+            _buffer_of(p, var)
+    carry = [p.buffer(v) for v in eqn.outputs]
+    consts = [p.buffer(v) for v in eqn.inputs[2 + len(carry):] if isinstance(v, Var)]
+    inner = plan(body, [Buffer("counter", 8), *carry, *consts], carry)
+    block = Buffer("arena", inner.arena)
+    for buffer in inner.own:
+        buffer.parent = block
+    p.bodies[cluster], p.blocks[cluster] = inner, block
+
+
+def _buffer_of(p: Plan, var: Var) -> Buffer:
+    root = p.fusion.root(var)
+    if root not in p.buffers:
+        p.buffers[root] = Buffer("arena", root.type.nbytes)
+    return p.buffers[root]
+
+
+def _writes(p: Plan, cluster: Cluster) -> list[Buffer]:
+    if cluster.kind in ("scatter_add", "cumsum", "control"):
+        assert cluster.anchor is not None
+        return [_buffer_of(p, v) for v in cluster.anchor.outputs]
+    return [_buffer_of(p, s.target) for s in cluster.stores]
+
+
+def _phases(p: Plan) -> None:
+    """Order clusters by level, then cut where a kernel depends on another since the last cut."""
+    level: dict[Cluster, int] = {}
+    for cluster in sorted(p.fusion.clusters, key=lambda c: len(c.ancestors)):
+        level[cluster] = 1 + max((level[a] for a in cluster.ancestors), default=-1)
+    written: set[Buffer] = set()
+    read: set[Buffer] = set()
+    partial: dict[Buffer, Var | None] = {}
+    for cluster in sorted(p.fusion.clusters, key=lambda c: (level[c], c.number)):
+        reads = {_buffer_of(p, v) for v in p.reads(cluster)}
+        writes = _writes(p, cluster)
+        fresh = [b for b in writes if not (b in partial and partial[b] is cluster.partial is not None)]
+        control = cluster.kind == "control" or (bool(p.phases) and p.phases[-1][-1].kind == "control")
+        if not p.phases or control or reads & written or set(fresh) & (written | read):
+            p.phases.append([])
+            written, read, partial = set(), set(), {}
+        p.phases[-1].append(cluster)
+        read |= reads
+        written |= set(writes)
+        partial.update((b, cluster.partial) for b in writes)
+
+
+def _allocate(p: Plan) -> None:
+    """First fit over phase lifetimes."""
+    spans: dict[Buffer, list[int]] = {}
+
+    def use(buffer: Buffer, phase: int) -> None:
+        if buffer.kind == "arena" and buffer.parent is None:
+            span = spans.setdefault(buffer, [phase, phase])
+            span[1] = max(span[1], phase)
+
+    outer = {b for v, b in p.buffers.items() if v in p.graph.inputs}
+    for number, phase in enumerate(p.phases):
+        for cluster in phase:
+            for buffer in [*(_buffer_of(p, v) for v in p.reads(cluster)), *_writes(p, cluster)]:
+                if buffer not in outer:
+                    use(buffer, number)
+            if cluster in p.blocks:
+                use(p.blocks[cluster], number)
+    p.own = set(spans)
+    offsets = first_fit([(b.nbytes, s, e) for b, (s, e) in spans.items()])
+    for buffer, offset in zip(spans, offsets, strict=True):
+        buffer.number = offset
+        p.arena = max(p.arena, offset + _aligned(buffer.nbytes))
+
+
+def _aligned(nbytes: int) -> int:
+    return -(-max(nbytes, 1) // ALIGN) * ALIGN
+
+
+def first_fit(blocks: Sequence[tuple[int, int, int]]) -> list[int]:
+    """Offsets for `(nbytes, first phase, last phase)`; blocks alive in a common phase never overlap. Large blocks are placed first.
+
+    Example:
+        >>> first_fit([(64, 0, 1), (64, 1, 2), (64, 2, 3)])
+        [0, 64, 0]
+    """
+    placed: list[tuple[int, int, int, int]] = []
+    offsets = [0] * len(blocks)
+    for i in sorted(range(len(blocks)), key=lambda i: -blocks[i][0]):
+        nbytes, first, last = blocks[i]
+        at = 0
+        for offset, size, start, end in sorted(placed):
+            if start <= last and first <= end and at < offset + size and offset < at + _aligned(nbytes):
+                at = offset + size
+        placed.append((at, _aligned(nbytes), first, last))
+        offsets[i] = at
+    return offsets
+
+
+def donated(outputs: Sequence[Atom], inputs: Sequence[Buffer], donate: Mapping[int, int], first: int) -> list[Buffer]:
+    """Output buffers: the donated inputs', or new entries of the call's table from `first` on."""
+    result = []
+    for i, atom in enumerate(outputs):
+        if i in donate:
+            result.append(inputs[donate[i]])
+        else:
+            result.append(Buffer("root", atom.type.nbytes, first))
+            first += 1
+    return result

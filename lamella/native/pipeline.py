@@ -1,0 +1,86 @@
+"""The compiler, from graph to callable: read this file first.
+
+Each pass is one call in `compile`, in this order:
+
+    simplify   lower to what kernels know, fold constants, share equal work of forward and backward pass   (simplify.py)
+    plan       group equations into kernels (fuse.py), order them, decide what is computed in place, place
+               barriers and temporaries: it must know the groups, and the emitters must know the memory     (memory.py)
+    emit       a schedule and LLVM IR for each kernel, then the program around them         (loops.py, contraction.py, program.py)
+    assemble   LLVM's code generator, no IR passes: the text is what should run                              (target.py)
+
+The result of all four is kept on disk, keyed by everything that it depends on (cache.py).
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+
+from lamella.ir import Graph, format_graph
+from lamella.native import cache
+from lamella.native.executable import Compiled, NativeExecutable
+from lamella.native.memory import Buffer, donated, plan
+from lamella.native.program import Program
+from lamella.native.simplify import simplify
+from lamella.native.target import machine, to_assembly, to_object
+from lamella.settings import settings
+
+
+def compile(graph: Graph, donate: Mapping[int, int]) -> NativeExecutable:
+    """Compile a graph for this machine, or find it in the cache."""
+    log("graph", lambda: format_graph(graph, sources=True))
+    text = format_graph(graph)
+    compiled = cache.load(text, donate)
+    if compiled is None:
+        compiled = build(graph, donate)
+        cache.save(text, donate, compiled)
+    return NativeExecutable(graph, dict(donate), compiled)
+
+
+def build(graph: Graph, donate: Mapping[int, int]) -> Compiled:
+    """All passes, without cache."""
+    start = time.perf_counter()
+    program = emit(graph, donate)
+    text = program.text()
+    log("llvm", lambda: text)
+    log("asm", lambda: to_assembly(text))
+    emitted = time.perf_counter()
+    code = to_object(text)
+    done = time.perf_counter()
+    log("time", lambda: f"{graph.name}: emit {(emitted - start) * 1e3:.1f} ms, assemble {(done - emitted) * 1e3:.1f} ms, "
+                        f"{len(program.functions)} kernels, {len(code)} bytes")
+    return Compiled(code, program.plan.arena, program.scratch, program.serial, program.barriers, kernel_table(program))
+
+
+def emit(graph: Graph, donate: Mapping[int, int]) -> Program:
+    """Graph to LLVM IR."""
+    simple = simplify(graph)
+    log("fuse", lambda: format_graph(simple))
+    inputs = [Buffer("root", v.type.nbytes, i) for i, v in enumerate(simple.inputs)]
+    planned = plan(simple, inputs, donated(simple.outputs, inputs, donate, len(inputs)))
+    program = Program(planned, machine())
+    log("schedule", lambda: describe(program))
+    log("memory", lambda: f"{graph.name}: arena {planned.arena} bytes, scratch {program.scratch} bytes per thread")
+    return program
+
+
+def kernel_table(program: Program) -> list[tuple[str, str, int, int, bool]]:
+    """Name, schedule, units, flops and whether serial, of every kernel in order."""
+    return [(program.names[c], k.schedule, k.units, k.flops, k.serial) for c, k in program.kernels.items()]
+
+
+def describe(program: Program) -> str:
+    lines = []
+    for cluster, kernel in program.kernels.items():
+        sources = {e.source.scope for e in cluster.members if e.source and e.source.scope}
+        operations = " ".join(e.primitive.name for e in cluster.members) or "copy"
+        lines.append(f"{program.names[cluster]:14} {'serial ' if kernel.serial else ''}{kernel.schedule}\n"
+                     f"{'':14} {operations}  {' '.join(sorted(sources))}")
+    return "\n".join(lines)
+
+
+def log(stage: str, text) -> None:  # type: ignore[no-untyped-def]
+    """Print a stage if `LAMELLA_LOG` asks for it."""
+    if stage in settings.log:
+        print(f"--- {stage}\n{text()}", file=sys.stderr)

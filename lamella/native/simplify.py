@@ -1,0 +1,377 @@
+"""Graph to graph: bring a program into the form that fusion understands, and drop redundant work.
+
+One walk rebuilds the graph equation by equation: lowering rules replace primitives that kernels don't know by ones that they do,
+algebraic rules drop no-ops, constants are folded, equal equations are shared (forward and backward pass alike) and dead ones are
+dropped. Loop bodies are simplified the same way.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from lamella.ir import PRIMITIVES, Atom, Builder, ContractSpec, Eqn, Graph, Literal, TensorType, Var
+from lamella.ir.primitives.contract import Affine
+
+
+Replacement = list[Atom] | None
+
+
+def simplify(graph: Graph) -> Graph:
+    """The simplified graph, with the same inputs and outputs."""
+    return _dead_code(_Rebuild(graph).run())
+
+
+class _Rebuild:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.b = Builder()
+        self.env: dict[Var, Atom] = {}
+        self.defs: dict[Var, Eqn] = {}
+        self.seen: dict[Any, tuple[Atom, ...]] = {}
+
+    def run(self) -> Graph:
+        for var in self.graph.inputs:
+            self.env[var] = self.b.input(var.type, var.name)
+        for eqn in self.graph.eqns:
+            self.eqn(eqn)
+        return self.b.build([self.read(a) for a in self.graph.outputs], self.graph.name)
+
+    def read(self, atom: Atom) -> Atom:
+        return self.env[atom] if isinstance(atom, Var) else atom
+
+    def eqn(self, eqn: Eqn) -> None:
+        self.b.source = eqn.source
+        outputs = self.emit(eqn.primitive.name, [self.read(a) for a in eqn.inputs], eqn.params)
+        self.env.update(zip(eqn.outputs, outputs, strict=True))
+
+    def emit(self, name: str, inputs: list[Atom], params: dict[str, Any]) -> list[Atom]:
+        """Emit one equation through all rules."""
+        folded = _fold(name, inputs, params)
+        if folded is not None:
+            return folded
+        empty = self.empty(name, inputs, params)
+        if empty is not None:
+            return empty
+        rule = _RULES.get(name)
+        replaced = rule(self, *inputs, **params) if rule else None
+        if replaced is not None:
+            return replaced
+        if name == "loop":
+            inputs, params = _loop_constants(inputs, params)
+        key = (name, tuple(map(_key, inputs)), repr(sorted(params.items(), key=lambda p: p[0])))
+        if key in self.seen and name != "loop":
+            return list(self.seen[key])
+        out = self.b.emit(name, *inputs, **params)
+        outputs = list(out) if isinstance(out, tuple) else [out]
+        self.seen[key] = tuple(outputs)
+        self.defs.update((v, self.b.eqns[-1]) for v in outputs)
+        return outputs
+
+    def one(self, name: str, *inputs: Atom, **params: Any) -> Atom:
+        (output,) = self.emit(name, list(inputs), params)
+        return output
+
+    def definition(self, atom: Atom, name: str) -> Eqn | None:
+        eqn = self.defs.get(atom) if isinstance(atom, Var) else None
+        return eqn if eqn is not None and eqn.primitive.name == name else None
+
+    def empty(self, name: str, inputs: list[Atom], params: dict[str, Any]) -> Replacement:
+        """Nothing needs computing for outputs without elements."""
+        if name in ("broadcast", "loop", "call", "cond"):
+            return None
+        result = PRIMITIVES[name].type_rule(*(a.type for a in inputs), **params)
+        types = [result] if isinstance(result, TensorType) else list(result)
+        if any(t.size for t in types):
+            return None
+        return [self.one("broadcast", Literal(0, t.dtype), shape=t.shape) for t in types]
+
+    def inline(self, graph: Graph, inputs: list[Atom]) -> list[Atom]:
+        env = dict(zip(graph.inputs, inputs, strict=True))
+        for eqn in graph.eqns:
+            args = [env[a] if isinstance(a, Var) else a for a in eqn.inputs]
+            env.update(zip(eqn.outputs, self.emit(eqn.primitive.name, args, eqn.params), strict=True))
+        return [env[a] if isinstance(a, Var) else a for a in graph.outputs]
+
+
+def _loop_constants(inputs: list[Atom], params: dict[str, Any]) -> tuple[list[Atom], dict[str, Any]]:
+    """Move literal constants of a loop into its body, and simplify the body."""
+    body, first = params["body"], 2 + params["n_carry"]
+    b = Builder()
+    args: list[Atom] = []
+    for position, var in enumerate(body.inputs):
+        outside = inputs[position + 1] if position else None  # body inputs: the counter, then everything after lo and hi
+        fixed = position + 1 >= first and isinstance(outside, Literal)
+        args.append(outside if fixed else b.input(var.type, var.name))  # type: ignore[arg-type]
+    outputs = b.inline(body, args)
+    kept = [a for i, a in enumerate(inputs) if i < first or isinstance(a, Var)]
+    return kept, params | {"body": simplify(b.build(outputs, body.name))}
+
+
+def _key(atom: Atom) -> Any:
+    return atom if isinstance(atom, Var) else (repr(atom.value), atom.dtype)
+
+
+def _fold(name: str, inputs: list[Atom], params: dict[str, Any]) -> Replacement:
+    """Scalar arithmetic on constants, by the reference interpreter."""
+    if not inputs or not all(isinstance(a, Literal) for a in inputs):
+        return None
+    primitive = PRIMITIVES[name]
+    if primitive.kind != "elementwise":
+        return None
+    value = np.asarray(primitive.numpy(*(np.asarray(a.value) for a in inputs), **params))
+    return [Literal(value[()], primitive.type_rule(*(a.type for a in inputs), **params).dtype)]
+
+
+def _dead_code(graph: Graph) -> Graph:
+    live = {a for a in graph.outputs if isinstance(a, Var)}
+    kept: list[Eqn] = []
+    for eqn in reversed(graph.eqns):
+        if live.intersection(eqn.outputs):
+            kept.append(eqn)
+            live.update(a for a in eqn.inputs if isinstance(a, Var))
+    return Graph(graph.inputs, tuple(reversed(kept)), graph.outputs, graph.name)
+
+
+# Rules: (rebuild, *inputs, **params) -> the atoms that replace the equation, or None to keep it.
+
+def _identity(r: _Rebuild, x: Atom, **_: Any) -> Replacement:
+    return [x]
+
+
+def _call(r: _Rebuild, *args: Atom, body: Graph) -> Replacement:
+    return r.inline(body, list(args))
+
+
+def _cond(r: _Rebuild, pred: Atom, *args: Atom, if_true: Graph, if_false: Graph) -> Replacement:
+    """Both branches are pure, so compute both and select."""
+    yes, no = r.inline(if_true, list(args)), r.inline(if_false, list(args))
+    return [r.one("select", pred, a, b) for a, b in zip(yes, no, strict=True)]
+
+
+def _cast(r: _Rebuild, x: Atom, dtype: str) -> Replacement:
+    return [x] if x.type.dtype == dtype else None
+
+
+def _reshape(r: _Rebuild, x: Atom, shape: tuple[int, ...]) -> Replacement:
+    if x.type.shape == shape:
+        return [x]
+    inner = r.definition(x, "reshape")
+    return [r.one("reshape", inner.inputs[0], shape=shape)] if inner else None
+
+
+def _transpose(r: _Rebuild, x: Atom, perm: tuple[int, ...]) -> Replacement:
+    if perm == tuple(range(len(perm))):
+        return [x]
+    inner = r.definition(x, "transpose")
+    if inner:
+        return [r.one("transpose", inner.inputs[0], perm=tuple(inner.params["perm"][p] for p in perm))]
+    moved = [p for p in perm if x.type.shape[p] != 1]
+    if moved == sorted(moved):  # only axes of size 1 change place
+        return [r.one("reshape", x, shape=tuple(x.type.shape[p] for p in perm))]
+    return None
+
+
+def _broadcast(r: _Rebuild, x: Atom, shape: tuple[int, ...]) -> Replacement:
+    return [x] if x.type.shape == shape else None
+
+
+def _strip_broadcasts(name: str) -> Callable[..., Replacement]:
+    """An operand that was only stretched needs no stretching: elementwise inputs broadcast anyway."""
+
+    def rule(r: _Rebuild, *inputs: Atom, **params: Any) -> Replacement:
+        identity = _algebra(name, inputs)
+        out_shape = np.broadcast_shapes(*(a.type.shape for a in inputs))
+        if identity is not None and identity.type.shape == out_shape:
+            return [identity]
+        for i, atom in enumerate(inputs):
+            eqn = r.definition(atom, "broadcast")
+            if eqn is None:
+                continue
+            rest = [a.type.shape for j, a in enumerate(inputs) if j != i] + [eqn.inputs[0].type.shape]
+            if np.broadcast_shapes(*rest) == out_shape:
+                slim = [eqn.inputs[0] if j == i else a for j, a in enumerate(inputs)]
+                return r.emit(name, slim, params)
+        return None
+
+    return rule
+
+
+def _algebra(name: str, inputs: tuple[Atom, ...]) -> Atom | None:
+    """x * 1, x / 1, x - 0 (exact also for NaN, infinities and signed zeros)."""
+    if len(inputs) != 2:
+        return None
+    x, y = inputs
+    if isinstance(y, Literal) and ((name in ("mul", "div", "pow") and y.value == 1) or
+                                   (name == "sub" and y.value == 0 and not np.signbit(y.value))):
+        return x
+    if isinstance(x, Literal) and name == "mul" and x.value == 1:
+        return y
+    return None
+
+
+def _reduce(name: str) -> Callable[..., Replacement]:
+    def rule(r: _Rebuild, x: Atom, axes: tuple[int, ...]) -> Replacement:
+        long = tuple(a for a in axes if x.type.shape[a] != 1)
+        shape = tuple(n for a, n in enumerate(x.type.shape) if a not in axes)
+        if x.type.size == 0:
+            neutral = Literal(1 if name == "reduce_prod" else 0, x.type.dtype)
+            return [r.one("broadcast", neutral, shape=shape) if shape else neutral]
+        if not axes:
+            return [x]
+        if len(long) == len(axes):
+            return None
+        if not long:
+            return [r.one("reshape", x, shape=shape)]
+        return [r.one("reshape", r.one(name, x, axes=long), shape=shape)]
+
+    return rule
+
+
+def _reduce_sum(r: _Rebuild, x: Atom, axes: tuple[int, ...]) -> Replacement:
+    return _reduce("reduce_sum")(r, x, axes) or _split_sum(r, x, axes)
+
+
+SPLIT = 64  # fixed: the order of summation must not depend on the number of threads
+SPLIT_FROM = 1 << 15
+
+
+def _split_sum(r: _Rebuild, x: Atom, axes: tuple[int, ...]) -> Replacement:
+    """A long sum into few outputs goes in two stages, so that several threads can share it."""
+    shape = x.type.shape
+    first = axes[0] if axes else 0
+    kept = math.prod(n for a, n in enumerate(shape) if a not in axes)
+    if not axes or x.type.size < SPLIT_FROM or kept >= 256 or axes != tuple(range(first, first + len(axes))):
+        return None
+    total = math.prod(shape[a] for a in axes)
+    parts = next((p for p in range(SPLIT, 1, -1) if total % p == 0), 1)
+    if parts == 1 or first != 0 and kept > 1:
+        return None
+    split = shape[:first] + (parts, total // parts) + shape[first + len(axes):]
+    partial = r.one("reduce_sum", r.one("reshape", x, shape=split), axes=(first + 1,))
+    return [r.one("reduce_sum", partial, axes=(first,))]
+
+
+def _argmax(r: _Rebuild, x: Atom, axis: int) -> Replacement:
+    """The smallest index at which x equals its maximum; a NaN counts as the maximum, as in numpy."""
+    shape = x.type.shape
+    kept = tuple(1 if a == axis else n for a, n in enumerate(shape))
+    top = r.one("reshape", r.one("reduce_max", x, axes=(axis,)), shape=kept)
+    hit = r.one("eq", x, top)
+    if x.type.dtype not in ("bool",) and "float" in x.type.dtype:
+        hit = r.one("logical_or", hit, r.one("ne", x, x))
+    position = r.one("iota", shape=shape, axis=axis, dtype="int32")
+    return [r.one("reduce_min", r.one("select", hit, position, Literal(shape[axis], "int32")), axes=(axis,))]
+
+
+def _sort(r: _Rebuild, x: Atom) -> Replacement:
+    """By counting ranks, n^2 comparisons per row, all parallel: rows are short wherever a network sorts inside its graph."""
+    n = x.type.shape[-1]
+    lead = x.type.shape[:-1]
+    wide = lead + (n, n)
+    mine, other = r.one("reshape", x, shape=lead + (n, 1)), r.one("reshape", x, shape=lead + (1, n))
+    i, j = (r.one("iota", shape=wide, axis=len(lead) + a, dtype="int32") for a in (0, 1))
+    tie = r.one("logical_and", _same(r, mine, other), r.one("lt", j, i))
+    before = r.one("logical_or", _less(r, other, mine), tie)
+    rank = r.one("reduce_sum", r.one("cast", before, dtype="int32"), axes=(len(lead) + 1,))
+    at = r.one("eq", r.one("reshape", rank, shape=lead + (1, n)), i)
+    order = r.one("reduce_max", r.one("select", at, j, Literal(0, "int32")), axes=(len(lead) + 1,))
+    rows = math.prod(lead)
+    base = r.one("mul", r.one("iota", shape=(rows, n), axis=0, dtype="int32"), Literal(n, "int32"))
+    flat = r.one("add", base, r.one("reshape", order, shape=(rows, n)))
+    values = r.one("gather", r.one("reshape", x, shape=(rows * n,)), flat)
+    return [r.one("reshape", values, shape=x.type.shape), order]
+
+
+def _same(r: _Rebuild, x: Atom, y: Atom) -> Atom:
+    """Equal, counting NaN as equal to NaN."""
+    equal = r.one("eq", x, y)
+    if "float" not in x.type.dtype:
+        return equal
+    return r.one("logical_or", equal, r.one("logical_and", r.one("ne", x, x), r.one("ne", y, y)))
+
+
+def _less(r: _Rebuild, x: Atom, y: Atom) -> Atom:
+    """Less, with NaN after everything, as numpy sorts."""
+    less = r.one("lt", x, y)
+    if "float" not in x.type.dtype:
+        return less
+    return r.one("logical_or", less, r.one("logical_and", r.one("eq", x, x), r.one("ne", y, y)))
+
+
+def _contract(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
+    if 0 in spec.sizes:
+        return [r.one("broadcast", Literal(0, x.type.dtype), shape=spec.out_shape)]
+    operands, maps = [x, y], list(spec.maps)
+    changed = False
+    for i in range(2):
+        eqn = r.definition(operands[i], "transpose")
+        if eqn is not None:
+            operands[i], changed = eqn.inputs[0], True
+            maps[i] = tuple(m for _, m in sorted(zip(eqn.params["perm"], maps[i], strict=True), key=lambda p: p[0]))
+        padded = _pad_operand(r, operands[i], maps[i], spec.sizes)
+        if padded is not None:
+            operands[i], maps[i] = padded
+            changed = True
+    if changed:
+        return [r.one("contract", *operands, spec=ContractSpec(spec.out_shape, spec.red_shape, (maps[0], maps[1])))]
+    return _as_reduction(r, x, y, spec)
+
+
+def _pad_operand(r: _Rebuild, x: Atom, maps: tuple[Affine, ...], sizes: tuple[int, ...]) -> tuple[Atom, tuple[Affine, ...]] | None:
+    """Zeros around an operand that is read outside, so that kernels need no bounds."""
+    bounds = [m.bounds(sizes) for m in maps]
+    low = tuple(max(0, -lo) for lo, _ in bounds)
+    high = tuple(max(0, hi - n + 1) for (_, hi), n in zip(bounds, x.type.shape, strict=True))
+    if not any(low + high):
+        return None
+    padded = r.one("pad", x, Literal(0, x.type.dtype), low=low, high=high, interior=(0,) * len(low))
+    return padded, tuple(Affine(m.coefficients, m.offset + lo) for m, lo in zip(maps, low, strict=True))
+
+
+def _as_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
+    """A product without rows or columns to tile (dot, matrix-vector, outer) is a fused multiply and sum."""
+    axes = [[m.single_axis for m in maps] for maps in spec.maps]
+    if any(a is None for operand in axes for a in operand) or any(len(set(o)) != len(o) for o in axes):
+        return None
+    n_out = len(spec.out_shape)
+    long = [a for a in range(n_out) if spec.sizes[a] > 1]
+    rows = [a for a in long if a in axes[0] and a not in axes[1]]
+    columns = [a for a in long if a in axes[1] and a not in axes[0]]
+    # The contraction kernel runs along a contiguous output axis of one operand; with rows and columns it packs to get one.
+    runs = rows and columns or columns and axes[1][-1] in columns or rows and axes[0][-1] in rows
+    if runs and any(n > 1 for n in spec.red_shape):
+        return None
+
+    def spread(operand: Atom, names: list[int | None]) -> Atom:
+        order = sorted(range(len(names)), key=lambda d: names[d])  # type: ignore[arg-type,return-value]
+        moved = r.one("transpose", operand, perm=tuple(order))
+        present = set(names)
+        return r.one("reshape", moved, shape=tuple(n if a in present else 1 for a, n in enumerate(spec.sizes)))
+
+    product = r.one("mul", spread(x, axes[0]), spread(y, axes[1]))
+    if product.type.shape != spec.sizes:
+        product = r.one("broadcast", product, shape=spec.sizes)
+    return [r.one("reduce_sum", product, axes=tuple(range(n_out, len(spec.sizes)))) if spec.red_shape else product]
+
+
+def _pad(r: _Rebuild, x: Atom, value: Atom, low: Any, high: Any, interior: Any) -> Replacement:
+    """Negative padding cuts: slice, so that kernels only see padding that adds. Interior zeros come first."""
+    if min(low + high, default=0) >= 0:
+        return None if any(low + high + interior) else [x]
+    zero = (0,) * len(low)
+    spread = r.one("pad", x, value, low=zero, high=zero, interior=interior)
+    cut = r.one("slice", spread, start=tuple(max(0, -n) for n in low),
+                stop=tuple(n - max(0, -h) for n, h in zip(spread.type.shape, high, strict=True)), stride=(1,) * len(low))
+    return [r.one("pad", cut, value, low=tuple(max(0, n) for n in low), high=tuple(max(0, n) for n in high), interior=zero)]
+
+
+_RULES: dict[str, Callable[..., Replacement]] = {
+    "stop_gradient": _identity, "call": _call, "cond": _cond, "cast": _cast, "reshape": _reshape, "transpose": _transpose,
+    "broadcast": _broadcast, "argmax": _argmax, "sort": _sort, "contract": _contract, "reduce_sum": _reduce_sum, "pad": _pad,
+}
+_RULES |= {name: _strip_broadcasts(name) for name, p in PRIMITIVES.items() if p.kind == "elementwise" and name not in _RULES}
+_RULES |= {name: _reduce(name) for name in ("reduce_max", "reduce_min", "reduce_prod")}

@@ -1,0 +1,127 @@
+"""The machine that the kernels are made for: vector width, registers, caches, and LLVM's code generator for it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from functools import cache
+
+import llvmlite.binding as llvm
+
+from lamella.errors import CompileError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What schedules depend on.
+
+    Attributes:
+        cpu: LLVM's name of the CPU.
+        features: LLVM's feature string.
+        vector_bytes: width of a vector register.
+        registers: number of vector registers.
+        l1, l2: data cache sizes in bytes, per core.
+    """
+
+    cpu: str
+    features: str
+    vector_bytes: int
+    registers: int
+    l1: int
+    l2: int
+
+    def lanes(self, itemsize: int = 4) -> int:
+        return self.vector_bytes // itemsize
+
+
+def _cache_size(level: int, default: int) -> int:
+    """Data cache size from sysfs; a usual size where the system doesn't tell."""
+    base = "/sys/devices/system/cpu/cpu0/cache"
+    try:
+        for entry in sorted(os.listdir(base)):
+            path = os.path.join(base, entry)
+            if not entry.startswith("index"):
+                continue
+            kind, depth, size = (open(os.path.join(path, f)).read().strip() for f in ("type", "level", "size"))
+            if kind != "Instruction" and int(depth) == level:
+                return int(size.rstrip("KM")) * (1024 if size.endswith("K") else 1024 * 1024)
+    except (OSError, ValueError):
+        pass
+    return default
+
+
+@cache
+def machine() -> Machine:
+    """The host."""
+    features = llvm.get_host_cpu_features()
+    if features.get("avx512f") and features.get("avx512vl") and features.get("avx512bw"):
+        width, registers = 64, 32
+    elif features.get("avx2") and features.get("fma"):
+        width, registers = 32, 16
+    elif features.get("neon"):
+        width, registers = 16, 32
+    else:
+        width, registers = 16, 16
+    return Machine(llvm.get_host_cpu_name(), features.flatten(), width, registers,
+                   _cache_size(1, 32 * 1024), _cache_size(2, 512 * 1024))
+
+
+@cache
+def _initialize() -> None:
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+
+
+def _target_machine() -> llvm.TargetMachine:
+    """A fresh one each time: an execution engine takes its own over."""
+    _initialize()
+    host = machine()
+    # Kernels are emitted as they should run; level 1 of the code generator schedules and allocates registers well enough.
+    return llvm.Target.from_default_triple().create_target_machine(cpu=host.cpu, features=host.features, opt=1, jit=True)
+
+
+def function_attributes() -> str:
+    host = machine()
+    width = host.vector_bytes * 8
+    return (f'attributes #0 = {{ nounwind "target-cpu"="{host.cpu}" "target-features"="{host.features}" '
+            f'"prefer-vector-width"="{width}" "min-legal-vector-width"="{width}" }}')
+
+
+def to_object(text: str) -> bytes:
+    """Machine code of a module.
+
+    Raises:
+        CompileError: LLVM refuses the text: a bug of the emitter.
+    """
+    try:
+        module = llvm.parse_assembly(text)
+        module.verify()
+    except RuntimeError as error:
+        raise CompileError(f"LLVM refuses the generated code: {error}") from error
+    return _target_machine().emit_object(module)
+
+
+def to_assembly(text: str) -> str:
+    return _target_machine().emit_assembly(llvm.parse_assembly(text))
+
+
+class Library:
+    """Loaded machine code; keep it alive while its functions may run."""
+
+    def __init__(self, code: bytes) -> None:
+        empty = llvm.parse_assembly("")
+        self._engine = llvm.create_mcjit_compiler(empty, _target_machine())
+        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        self._engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        return self._engine.get_function_address(name)
+
+
+@cache
+def identity() -> str:
+    """Everything about this machine and LLVM that compiled code depends on."""
+    host = machine()
+    parts = [host.cpu, host.features, str(host), str(llvm.llvm_version_info)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,0 +1,219 @@
+"""The team of threads that runs programs, and how its members wait.
+
+Workers are Python threads that enter native code once and stay there. They wait for a job, and at barriers, with a short spin and then
+in the kernel (futex): a pure spin is up to 40 times slower when another process needs the core.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import platform
+import sys
+import threading
+
+import numpy as np
+
+from lamella.native.target import Library, function_attributes, to_object
+
+SPINS = 300
+_X86 = platform.machine().lower() in ("x86_64", "amd64", "i686")
+_FUTEX = {"x86_64": 202, "amd64": 202, "aarch64": 98, "arm64": 98}.get(platform.machine().lower())
+_HAS_FUTEX = sys.platform == "linux" and _FUTEX is not None
+
+_PAUSE = "call void @llvm.x86.sse2.pause()" if _X86 else "fence acquire"
+_DECLARE_PAUSE = "declare void @llvm.x86.sse2.pause()" if _X86 else ""
+if _HAS_FUTEX:
+    _DECLARE = f"declare i64 @syscall(i64, ...)\n{_DECLARE_PAUSE}"
+    _WAIT = f"call i64 (i64, ...) @syscall(i64 {_FUTEX}, ptr %word, i32 128, i32 %seen, ptr null, ptr null, i32 0)"
+    _WAKE = f"call i64 (i64, ...) @syscall(i64 {_FUTEX}, ptr %word, i32 129, i32 2147483647, ptr null, ptr null, i32 0)"
+else:  # give the core away instead of sleeping
+    _DECLARE = f"declare i32 @sched_yield()\n{_DECLARE_PAUSE}"
+    _WAIT = "call i32 @sched_yield()"
+    _WAKE = "add i32 0, 0"
+
+# wait(word, seen): return once *word != seen. The number of sleepers stands 8 bytes after the word, so that waking costs nothing
+# when nobody sleeps.
+WAIT_TEXT = f"""{_DECLARE}
+define internal void @wait(ptr %word, i32 %seen) nounwind {{
+entry:
+  br label %spin
+spin:
+  %n = phi i32 [0, %entry], [%n1, %again]
+  %now = load atomic i32, ptr %word acquire, align 4
+  %changed = icmp ne i32 %now, %seen
+  br i1 %changed, label %done, label %again
+again:
+  {_PAUSE}
+  %n1 = add i32 %n, 1
+  %more = icmp ult i32 %n1, {SPINS}
+  br i1 %more, label %spin, label %sleep
+sleep:
+  %sleepers = getelementptr i8, ptr %word, i64 8
+  %up = atomicrmw add ptr %sleepers, i32 1 seq_cst
+  %r = {_WAIT}
+  %down = atomicrmw sub ptr %sleepers, i32 1 seq_cst
+  %then = load atomic i32, ptr %word acquire, align 4
+  %moved = icmp ne i32 %then, %seen
+  br i1 %moved, label %done, label %sleep
+done:
+  ret void
+}}
+define internal void @wake(ptr %word) nounwind {{
+  %sleepers = getelementptr i8, ptr %word, i64 8
+  %n = load atomic i32, ptr %sleepers seq_cst, align 4
+  %any = icmp ne i32 %n, 0
+  br i1 %any, label %call, label %done
+call:
+  %r = {_WAKE}
+  br label %done
+done:
+  ret void
+}}
+"""
+
+# Barrier at ctx[word]: generation (i32 at 0), sleepers (i32 at 8), arrived (i32 at 16).
+BARRIER_TEXT = WAIT_TEXT + """
+define internal void @barrier(ptr %ctx, i64 %word, i64 %nt) nounwind {
+entry:
+  %alone = icmp eq i64 %nt, 1
+  br i1 %alone, label %done, label %meet
+meet:
+  %generation = getelementptr i64, ptr %ctx, i64 %word
+  %arrived = getelementptr i8, ptr %generation, i64 16
+  %seen = load atomic i32, ptr %generation acquire, align 4
+  %before = atomicrmw add ptr %arrived, i32 1 acq_rel
+  %n = trunc i64 %nt to i32
+  %last = sub i32 %n, 1
+  %open = icmp eq i32 %before, %last
+  br i1 %open, label %release, label %sleep
+release:
+  store atomic i32 0, ptr %arrived monotonic, align 4
+  %next = add i32 %seen, 1
+  store atomic i32 %next, ptr %generation seq_cst, align 4
+  call void @wake(ptr %generation)
+  ret void
+sleep:
+  call void @wait(ptr %generation, i32 %seen)
+  ret void
+done:
+  ret void
+}
+"""
+
+# The team's block: job number (i32 at 0), sleepers (8), pending workers (i32 at 64), sleepers (72), function (128), context (136),
+# quit (144). A worker takes the next job when the number changes.
+_TEAM_TEXT = WAIT_TEXT + """
+define void @work(ptr %team, i64 %tid, i64 %nt) nounwind {
+entry:
+  %pending = getelementptr i8, ptr %team, i64 64
+  br label %next
+next:
+  %seen = phi i32 [0, %entry], [%number, %finish]
+  call void @wait(ptr %team, i32 %seen)
+  %number = load atomic i32, ptr %team acquire, align 4
+  %quitp = getelementptr i8, ptr %team, i64 144
+  %quit = load atomic i64, ptr %quitp acquire, align 8
+  %leave = icmp ne i64 %quit, 0
+  br i1 %leave, label %out, label %job
+job:
+  %fp = getelementptr i8, ptr %team, i64 128
+  %f = load ptr, ptr %fp
+  %cp = getelementptr i8, ptr %team, i64 136
+  %c = load ptr, ptr %cp
+  call void %f(ptr %c, i64 %tid, i64 %nt)
+  br label %finish
+finish:
+  %before = atomicrmw sub ptr %pending, i32 1 seq_cst
+  %last = icmp eq i32 %before, 1
+  br i1 %last, label %tell, label %next_
+tell:
+  call void @wake(ptr %pending)
+  br label %next_
+next_:
+  br label %next
+out:
+  ret void
+}
+define void @launch(ptr %team, ptr %f, ptr %c, i64 %nt) nounwind {
+entry:
+  %pending = getelementptr i8, ptr %team, i64 64
+  %fp = getelementptr i8, ptr %team, i64 128
+  store ptr %f, ptr %fp
+  %cp = getelementptr i8, ptr %team, i64 136
+  store ptr %c, ptr %cp
+  %n = trunc i64 %nt to i32
+  %workers = sub i32 %n, 1
+  store atomic i32 %workers, ptr %pending seq_cst, align 4
+  %number = atomicrmw add ptr %team, i32 1 seq_cst
+  call void @wake(ptr %team)
+  call void %f(ptr %c, i64 0, i64 %nt)
+  br label %join
+join:
+  %left = load atomic i32, ptr %pending acquire, align 4
+  %all = icmp eq i32 %left, 0
+  br i1 %all, label %done, label %sleep
+sleep:
+  call void @wait(ptr %pending, i32 %left)
+  br label %join
+done:
+  ret void
+}
+""".replace("[%number, %finish]", "[%number, %next_]")
+
+
+def aligned(nbytes: int, alignment: int = 64) -> np.ndarray:
+    """Zeroed bytes whose address is a multiple of `alignment`."""
+    raw = np.zeros(nbytes + alignment, np.uint8)
+    start = -raw.ctypes.data % alignment
+    return raw[start:start + nbytes]
+
+
+class Team:
+    """`size` threads, the caller included."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._library = Library(to_object(_TEAM_TEXT + function_attributes()))
+        self._block = aligned(192)
+        self._address = self._block.ctypes.data
+        self._launch = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(
+            self._library.address("launch"))
+        work = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(self._library.address("work"))
+        self.lock = threading.Lock()
+        self._threads = [threading.Thread(target=work, args=(self._address, tid, size), daemon=True, name=f"lamella-{tid}")
+                         for tid in range(1, size)]
+        for thread in self._threads:
+            thread.start()
+
+    def run(self, function: int, context: int) -> None:
+        """Run a program on all threads; the caller is thread 0. Hold `lock`."""
+        self._launch(self._address, function, context, self.size)
+
+    def close(self) -> None:
+        """Send the workers home."""
+        self._block[144:152].view(np.int64)[0] = 1
+        with self.lock:
+            nothing = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(lambda *_: None)
+            self._block[64:68].view(np.int32)[0] = 0
+            self._launch(self._address, ctypes.cast(nothing, ctypes.c_void_p).value, None, 1)
+        for thread in self._threads:
+            thread.join(1.0)
+
+
+_teams: dict[int, Team] = {}
+_teams_lock = threading.Lock()
+
+
+def team(size: int) -> Team:
+    """The team of that size; made on first use, kept until the process ends."""
+    with _teams_lock:
+        if size not in _teams:
+            _teams[size] = Team(size)
+        return _teams[size]
+
+
+@atexit.register
+def _close_teams() -> None:
+    for each in _teams.values():
+        each.close()

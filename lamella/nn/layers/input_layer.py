@@ -1,0 +1,78 @@
+"""`Input`: the start of a functional model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella.nn.dtype_policy import dtype_pair
+from lamella.nn.layers.keras_tensor import KerasTensor, record
+from lamella.nn.layers.layer import LAYERS, Layer
+
+
+@LAYERS.register()
+class InputLayer(Layer):
+    """Holds the place of a model's input; passes it on unchanged.
+
+    Args:
+        shape: of one sample, None where unknown.
+        batch_size: fixed number of samples, or None.
+        dtype: of the input.
+        batch_shape: `(batch_size, *shape)` in one.
+        name: of the layer, and of the input in dicts.
+
+    Raises:
+        ValueError: neither or both of `shape` and `batch_shape`, or a bad size.
+
+    Example:
+        >>> InputLayer((784,)).output
+        <KerasTensor shape=(None, 784), dtype=float32>
+    """
+
+    def __init__(self, shape: Sequence[int | None] | int | None = None, batch_size: int | None = None,
+                 dtype: Any = None, batch_shape: Sequence[int | None] | None = None, name: str | None = None,
+                 **kwargs: Any) -> None:
+        super().__init__(name=name, **kwargs)
+        if (shape is None) == (batch_shape is None):
+            raise ValueError(f"Input {self.name!r} needs either shape or batch_shape, received {shape} and {batch_shape}.")
+        if batch_shape is None:
+            sizes = (shape,) if isinstance(shape, int) else tuple(shape or ())
+            batch_shape = (batch_size, *sizes)
+        if any(size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0)
+               for size in batch_shape):
+            raise ValueError(f"Input {self.name!r} needs sizes >= 0 or None, received {tuple(batch_shape)}.")
+        self.batch_shape = tuple(batch_shape)
+        self.input_dtype = dtype_pair(dtype)[0]
+        self.built = True
+        record(self, (), {}, KerasTensor(self.batch_shape, self.input_dtype, name=self.name))
+
+    def call(self, inputs: Any = None) -> Any:
+        return inputs
+
+    @property
+    def dtype(self) -> str:
+        return self.input_dtype
+
+    def get_config(self) -> dict[str, Any]:
+        return {"batch_shape": self.batch_shape, "dtype": self.input_dtype, "name": self.name}
+
+
+def Input(shape: Sequence[int | None] | int | None = None, batch_size: int | None = None, dtype: Any = None,  # noqa: N802
+          batch_shape: Sequence[int | None] | None = None, name: str | None = None) -> KerasTensor:
+    """A symbolic tensor to start a functional model from.
+
+    Args:
+        shape: of one sample, None where unknown.
+        batch_size: fixed number of samples, or None.
+        dtype: of the input, float32 by default.
+        batch_shape: `(batch_size, *shape)` in one.
+        name: of the input.
+
+    Raises:
+        ValueError: neither or both of `shape` and `batch_shape`, or a bad size.
+
+    Example:
+        >>> Input((28, 28), dtype="uint8")
+        <KerasTensor shape=(None, 28, 28), dtype=uint8>
+    """
+    return InputLayer(shape, batch_size, dtype, batch_shape, name).output

@@ -1,0 +1,279 @@
+"""`Layer`: builds itself at the first call, casts its inputs, passes `training` and masks on."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import numpy as np
+
+from lamella import ops, tree
+from lamella.frontend import Tensor, Variable, name_scope
+from lamella.nn import regularizers
+from lamella.nn.layers.arguments import (
+    all_numbers,
+    call_parameters,
+    call_training_default,
+    first_input,
+    input_shape_argument,
+    masks_of,
+    scoped_build,
+    shapes_of,
+    tensors_of_shapes,
+)
+from lamella.nn.layers.call_context import call_context, current_training, is_outermost
+from lamella.nn.dtype_policy import dtype_pair, is_float
+from lamella.nn.layers.input_spec import InputSpec, check_input
+from lamella.nn.layers.keras_tensor import KerasTensor, Node, is_symbolic, record
+from lamella.nn.layers.output_spec import traced_output_spec
+from lamella.nn.layers.state import LayerState
+from lamella.nn.masks import get_mask, set_mask
+from lamella.nn.naming import auto_name
+from lamella.nn.registry import Registry
+
+__all__ = ["InputSpec", "KerasTensor", "LAYERS", "Layer", "Node"]
+
+LAYERS = Registry("keras.layers", "layer")
+
+
+class Layer(LayerState):
+    """Base of all layers.
+
+    Subclasses define `call(self, inputs)`, which may also take `training` and `mask`, and `build(self, input_shape)`, which
+    makes weights with `add_weight`. Attributes that hold variables, layers or metrics, also inside of lists and dicts, are
+    found by themselves.
+
+    Args:
+        activity_regularizer: penalty on the output, divided by the batch size.
+        trainable: whether the optimizer updates the weights.
+        dtype: name of the dtype, or `"mixed_bfloat16"` (float32 variables, bfloat16 computation).
+        autocast: whether float inputs are cast to the computation dtype.
+        name: must be unique in a model; by default the class in snake case and a counter.
+        input_shape, input_dim, batch_input_shape: shape of one sample (of a batch), so that a `Sequential` can build at once.
+
+    Raises:
+        TypeError: an unknown argument, or `trainable` is no bool.
+
+    Example:
+        >>> class Double(Layer):
+        ...     def build(self, input_shape):
+        ...         self.factor = self.add_weight(shape=(), initializer="ones", name="factor")
+        ...     def call(self, inputs):
+        ...         return 2 * self.factor * inputs
+        >>> layer = Double()
+        >>> layer(np.ones((1, 2))).numpy().tolist()
+        [[2.0, 2.0]]
+        >>> layer.weights[0].path
+        'double/factor'
+    """
+
+    _initialized = False
+    supports_masking = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls):
+            cls.build = scoped_build(vars(cls)["build"])
+
+    def __init__(self, *, activity_regularizer: Any = None, trainable: bool = True, dtype: Any = None,
+                 autocast: bool = True, name: str | None = None, **kwargs: Any) -> None:
+        self._initialized = True
+        self.name = name if name is not None else auto_name(type(self).__name__)
+        if not isinstance(self.name, str) or not self.name:
+            raise TypeError(f"The name of a {type(self).__name__} must be a non-empty string, received {name!r}.")
+        if not isinstance(trainable, (bool, np.bool_)):
+            raise TypeError(f"trainable of layer {self.name!r} must be True or False, received {trainable!r}.")
+        self._trainable = bool(trainable)
+        self.variable_dtype, self.compute_dtype = dtype_pair(dtype)
+        self.autocast = autocast
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self.built = False
+        self.input_spec: Any = None
+        self.inbound_nodes: list[Node] = []
+        self._weights: list[Variable] = []
+        self._losses: list[Any] = []
+        self._path: str | None = None
+        self._building = False
+        self._input_shape_arg = input_shape_argument(kwargs)
+        if kwargs:
+            raise TypeError(f"{type(self).__name__} has no argument {', '.join(map(repr, kwargs))}.")
+
+    # -- to override --------------------------------------------------------------------------------------------------
+
+    def build(self, input_shape: Any) -> None:
+        """Make the weights; called once with the shape of the first input (a tree of shapes for several)."""
+        self.built = True
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """The computation, on tensors."""
+        raise NotImplementedError(f"Layer {self.name!r} ({type(self).__name__}) does not define call().")
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The mask of the output, given that of the inputs: unchanged where `supports_masking` is set."""
+        return previous_mask if self.supports_masking else None
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """The output as symbolic tensors, without computing anything.
+
+        Uses `compute_output_shape` where a layer defines it, otherwise traces `call` on shapes.
+        """
+        if type(self).compute_output_shape is Layer.compute_output_shape:
+            return traced_output_spec(self._run, args, kwargs)
+        shape = self.compute_output_shape(tree.map_structure(lambda x: x.shape, first_input(args, kwargs)))
+        return tensors_of_shapes(shape, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """The shape of the output, None where unknown, for the shape of the (first) input."""
+        inputs = tensors_of_shapes(input_shape, self.compute_dtype)
+        self._ensure_built((inputs,), {})
+        return tree.map_structure(lambda x: x.shape, traced_output_spec(self._run, (inputs,), {}))
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments that make an equal layer; subclasses add theirs."""
+        config = {"name": self.name, "trainable": self.trainable, "dtype": self._dtype_name()}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A new layer, without weights, from `get_config`."""
+        return cls(**config)
+
+    # -- calling ------------------------------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self._initialized:
+            raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() first.")
+        args, kwargs = self._convert(args), {key: self._convert(value) for key, value in kwargs.items()}
+        if is_outermost():
+            self._clear_losses()
+        self._ensure_built(args, kwargs)
+        inputs = first_input(args, kwargs)
+        if self.input_spec is not None:
+            check_input(self.input_spec, inputs, self.name)
+        if is_symbolic((args, kwargs)):
+            return record(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
+        outputs = self._run(*args, **kwargs)
+        self._pass_mask_on(inputs, outputs)
+        return outputs
+
+    def _run(self, *args: Any, **kwargs: Any) -> Any:
+        """`call` inside of the call context, with `training` and `mask` filled in."""
+        parameters = call_parameters(type(self))
+        training = self._training_argument(parameters, args, kwargs)
+        if "training" in parameters and parameters.index("training") >= len(args):
+            kwargs["training"] = training
+        if "mask" in parameters and parameters.index("mask") >= len(args) and kwargs.get("mask") is None:
+            kwargs["mask"] = masks_of(first_input(args, kwargs))
+        with call_context(self, training), name_scope(self.name):
+            outputs = self.call(*args, **kwargs)
+            self._penalize_activity(outputs)
+        return outputs
+
+    def _training_argument(self, parameters: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The argument, else the flag of the call around, else the default in the signature, else False."""
+        given = kwargs.get("training") if "training" in parameters else kwargs.pop("training", None)
+        if given is None and "training" in parameters and parameters.index("training") < len(args):
+            given = args[parameters.index("training")]
+        if given is None:
+            given = current_training()
+        return call_training_default(type(self)) if given is None else given
+
+    def _penalize_activity(self, outputs: Any) -> None:
+        if self.activity_regularizer is None:
+            return
+        for output in tree.flatten(outputs):
+            batch = max(1, output.shape[0]) if output.shape else 1
+            self.add_loss(self.activity_regularizer(output) / batch)
+
+    def _pass_mask_on(self, inputs: Any, outputs: Any) -> None:
+        mask = masks_of(inputs)
+        if all(one is None for one in tree.flatten(mask)) and type(self).compute_mask is Layer.compute_mask:
+            return
+        out_mask = self.compute_mask(inputs, mask)
+        if out_mask is None:
+            return
+        leaves = tree.flatten(outputs)
+        masks = [out_mask] if len(leaves) == 1 else tree.flatten(out_mask)
+        for output, one in zip(leaves, masks, strict=False):
+            if get_mask(output) is None:
+                set_mask(output, one)
+
+    # -- building -----------------------------------------------------------------------------------------------------
+
+    def _ensure_built(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if self.built:
+            return
+        parameters = [name for name in inspect.signature(self.build).parameters]
+        by_name = dict(zip(call_parameters(type(self)), args, strict=False)) | kwargs
+        shapes = {f"{name}_shape": shapes_of(value) for name, value in by_name.items()}
+        if len(parameters) > 1 and all(name in shapes for name in parameters):
+            self.build(**{name: shapes[name] for name in parameters})
+        else:
+            self.build(shapes_of(first_input(args, kwargs)))
+        self.built = True
+
+    def _make_variable(self, *args: Any) -> Variable:
+        if self._building:
+            return super()._make_variable(*args)
+        with name_scope(self.name):
+            return super()._make_variable(*args)
+
+    # -- looking ------------------------------------------------------------------------------------------------------
+
+    @property
+    def path(self) -> str:
+        """Where the layer was built, such as `"sequential/dense"`."""
+        return self._path or self.name
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the variables."""
+        return self.variable_dtype
+
+    @property
+    def input(self) -> Any:
+        """The symbolic input of the only call in a functional model."""
+        node = self._only_node()
+        inputs = node.args[0] if node.args else node.kwargs
+        return inputs
+
+    @property
+    def output(self) -> Any:
+        """The symbolic output of the only call in a functional model."""
+        return self._only_node().outputs
+
+    def _only_node(self) -> Node:
+        if len(self.inbound_nodes) != 1:
+            raise AttributeError(f"Layer {self.name!r} was called {len(self.inbound_nodes)} times on symbolic tensors; "
+                                 "input and output need exactly one call.")
+        return self.inbound_nodes[0]
+
+    def _dtype_name(self) -> str:
+        same = self.variable_dtype == self.compute_dtype
+        return self.variable_dtype if same else f"mixed_{self.compute_dtype}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def _convert(self, structure: Any) -> Any:
+        """Arrays to tensors, floats to the computation dtype; a list of numbers is an array."""
+        if isinstance(structure, (list, tuple)) and structure and all_numbers(structure):
+            structure = np.asarray(structure, None if isinstance(tree.flatten(structure)[0], int) else self.compute_dtype)
+        return tree.map_structure(self._convert_leaf, structure)
+
+    def _convert_leaf(self, x: Any) -> Any:
+        if not isinstance(x, (Tensor, Variable)):
+            if isinstance(x, (KerasTensor, np.generic)) or not hasattr(x, "__array__"):
+                return x
+            array = np.asarray(x)
+            if array.dtype.kind not in "fiub" and str(array.dtype) != "bfloat16":
+                raise TypeError(f"Layer {self.name!r} got an array of dtype {array.dtype}; it takes numbers.")
+            x = ops.convert_to_tensor(array)
+        if self.autocast and is_float(x.dtype) and x.dtype != self.compute_dtype:
+            return ops.cast(x, self.compute_dtype)
+        return x
+
+
+get, serialize, deserialize = LAYERS.get, LAYERS.serialize, LAYERS.deserialize

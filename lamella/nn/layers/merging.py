@@ -1,0 +1,195 @@
+"""Layers of several inputs: Add, Subtract, Multiply, Average, Maximum, Minimum, Concatenate; and their functions."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from lamella import ops
+from lamella.errors import ShapeError
+from lamella.frontend import Tensor
+from lamella.nn.layers.layer import LAYERS, Layer
+
+
+class _Merge(Layer):
+    """Takes a list of inputs; ranks are made equal by axes of size 1 after the batch, then numpy broadcasting applies."""
+
+    _inputs_needed: int | None = None
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.built = True
+
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
+        self._check(inputs)
+        rank = max(len(x.shape) for x in inputs)
+        return self._merge([_of_rank(x, rank) for x in inputs])
+
+    def _check(self, inputs: Any) -> None:
+        needed = self._inputs_needed
+        if not isinstance(inputs, (list, tuple)) or not inputs or (needed and len(inputs) != needed):
+            received = len(inputs) if isinstance(inputs, (list, tuple)) else f"a {type(inputs).__name__}"
+            raise ShapeError(f"Layer {self.name!r} expects a list of {needed or 'one or more'} inputs, received {received}.")
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        raise NotImplementedError
+
+
+def _of_rank(x: Tensor, rank: int) -> Tensor:
+    missing = rank - len(x.shape)
+    return ops.reshape(x, (*x.shape[:1], *([1] * missing), *x.shape[1:])) if missing else x
+
+
+@LAYERS.register()
+class Add(_Merge):
+    """The sum of all inputs.
+
+    Example:
+        >>> Add()([ops.ones((1, 2)), ops.ones((1, 2))]).numpy().tolist()
+        [[2.0, 2.0]]
+    """
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        return functools.reduce(ops.add, inputs)
+
+
+@LAYERS.register()
+class Subtract(_Merge):
+    """The first input minus the second.
+
+    Example:
+        >>> Subtract()([ops.ones((1, 2)), ops.ones((1, 2))]).numpy().tolist()
+        [[0.0, 0.0]]
+    """
+
+    _inputs_needed = 2
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        return ops.subtract(*inputs)
+
+
+@LAYERS.register()
+class Multiply(_Merge):
+    """The product of all inputs, element by element.
+
+    Example:
+        >>> Multiply()([2.0 * ops.ones((1, 2)), ops.ones((1, 2))]).numpy().tolist()
+        [[2.0, 2.0]]
+    """
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        return functools.reduce(ops.multiply, inputs)
+
+
+@LAYERS.register()
+class Average(_Merge):
+    """The sum of all inputs divided by their number.
+
+    Example:
+        >>> Average()([ops.ones((1, 2)), ops.zeros((1, 2))]).numpy().tolist()
+        [[0.5, 0.5]]
+    """
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        return functools.reduce(ops.add, inputs) / len(inputs)
+
+
+@LAYERS.register()
+class Maximum(_Merge):
+    """The largest of the inputs, element by element.
+
+    Example:
+        >>> Maximum()([ops.ones((1, 2)), ops.zeros((1, 2))]).numpy().tolist()
+        [[1.0, 1.0]]
+    """
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        return functools.reduce(ops.maximum, inputs)
+
+
+@LAYERS.register()
+class Minimum(_Merge):
+    """The smallest of the inputs, element by element.
+
+    Example:
+        >>> Minimum()([ops.ones((1, 2)), ops.zeros((1, 2))]).numpy().tolist()
+        [[0.0, 0.0]]
+    """
+
+    def _merge(self, inputs: list[Tensor]) -> Tensor:
+        return functools.reduce(ops.minimum, inputs)
+
+
+@LAYERS.register()
+class Concatenate(_Merge):
+    """The inputs behind one another along `axis`; their other sizes must be equal.
+
+    Args:
+        axis: along which to join.
+
+    Raises:
+        ShapeError: the other sizes differ.
+
+    Example:
+        >>> Concatenate()([ops.ones((1, 2)), ops.zeros((1, 1))]).numpy().tolist()
+        [[1.0, 1.0, 0.0]]
+    """
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
+        self._check(inputs)
+        rank = len(inputs[0].shape)
+        if not -rank <= self.axis < rank:
+            raise ShapeError(f"Layer {self.name!r} has axis {self.axis}, received inputs of {rank} axes.")
+        others = {tuple(n for i, n in enumerate(x.shape) if i != self.axis % rank) for x in inputs}
+        if len(others) > 1:
+            raise ShapeError(f"Layer {self.name!r} expects inputs that differ only on axis {self.axis}, "
+                             f"received shapes {', '.join(str(tuple(x.shape)) for x in inputs)}.")
+        return ops.concatenate(list(inputs), axis=self.axis)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "axis": self.axis}
+
+
+def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """`Add(**kwargs)(inputs)`.
+
+    Example:
+        >>> add([ops.ones((1, 1)), ops.ones((1, 1))]).numpy().tolist()
+        [[2.0]]
+    """
+    return Add(**kwargs)(inputs)
+
+
+def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """`Subtract(**kwargs)(inputs)`."""
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """`Multiply(**kwargs)(inputs)`."""
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """`Average(**kwargs)(inputs)`."""
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """`Maximum(**kwargs)(inputs)`."""
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """`Minimum(**kwargs)(inputs)`."""
+    return Minimum(**kwargs)(inputs)
+
+
+def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
+    """`Concatenate(axis, **kwargs)(inputs)`."""
+    return Concatenate(axis, **kwargs)(inputs)

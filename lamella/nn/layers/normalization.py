@@ -1,0 +1,201 @@
+"""Batch and layer normalization."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella import ops
+from lamella.errors import ShapeError
+from lamella.frontend import Tensor
+from lamella.nn import constraints, initializers, regularizers
+from lamella.nn.layers.checks import finite_float
+from lamella.nn.layers.input_spec import InputSpec
+from lamella.nn.layers.layer import LAYERS, Layer
+
+
+class _AffineNormalization(Layer):
+    """Shared by both: scale γ and offset β over some axes, computed in float32 or wider."""
+
+    supports_masking = True
+
+    def __init__(self, axis: int | Sequence[int], epsilon: float, center: bool, scale: bool,
+                 beta_initializer: Any, gamma_initializer: Any, beta_regularizer: Any, gamma_regularizer: Any,
+                 beta_constraint: Any, gamma_constraint: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.epsilon = finite_float("epsilon", epsilon, self.name, 0.0)
+        self.center, self.scale = bool(center), bool(scale)
+        self.beta_initializer, self.gamma_initializer = map(initializers.get, (beta_initializer, gamma_initializer))
+        self.beta_regularizer, self.gamma_regularizer = map(regularizers.get, (beta_regularizer, gamma_regularizer))
+        self.beta_constraint, self.gamma_constraint = map(constraints.get, (beta_constraint, gamma_constraint))
+        self.gamma: Any = None
+        self.beta: Any = None
+
+    def _axes(self, rank: int) -> tuple[int, ...]:
+        axes = (self.axis,) if isinstance(self.axis, int) else tuple(self.axis)
+        if any(not -rank <= axis < rank for axis in axes):
+            raise ShapeError(f"Layer {self.name!r} has axis {self.axis}, received inputs of {rank} axes.")
+        return tuple(sorted(axis % rank for axis in axes))
+
+    def _make_affine(self, shape: tuple[int, ...]) -> None:
+        if self.scale:
+            self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma",
+                                         regularizer=self.gamma_regularizer, constraint=self.gamma_constraint)
+        if self.center:
+            self.beta = self.add_weight(shape, self.beta_initializer, name="beta",
+                                        regularizer=self.beta_regularizer, constraint=self.beta_constraint)
+
+    def _sizes(self, input_shape: Sequence[int | None]) -> dict[int, int]:
+        sizes = {axis: input_shape[axis] for axis in self._axes(len(input_shape))}
+        if any(size is None for size in sizes.values()):
+            raise ShapeError(f"Layer {self.name!r} needs a known size on axis {self.axis}, "
+                             f"received inputs of shape {tuple(input_shape)}.")
+        return sizes  # type: ignore[return-value]
+
+    def _affine(self, normal: Tensor, factor: Tensor, shape: Sequence[int], dtype: str) -> Tensor:
+        """normal · factor · γ + β."""
+        if self.scale:
+            factor = factor * ops.reshape(ops.cast(self.gamma, dtype), shape)
+        outputs = normal * factor
+        if self.center:
+            outputs = outputs + ops.reshape(ops.cast(self.beta, dtype), shape)
+        return ops.cast(outputs, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
+        return tuple(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon, "center": self.center,
+                  "scale": self.scale}
+        for name in ("beta", "gamma"):
+            config[f"{name}_initializer"] = initializers.serialize(getattr(self, f"{name}_initializer"))
+            config[f"{name}_regularizer"] = regularizers.serialize(getattr(self, f"{name}_regularizer"))
+            config[f"{name}_constraint"] = constraints.serialize(getattr(self, f"{name}_constraint"))
+        return config
+
+
+def _wide(dtype: str) -> str:
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
+
+
+@LAYERS.register()
+class BatchNormalization(_AffineNormalization):
+    """(x − μ) · γ / √(σ² + ε) + β, per channel.
+
+    While training μ and σ² (÷ N) are those of the batch, and the moving ones follow: moving ← moving · m + batch · (1 − m).
+    Otherwise, and always with `trainable=False`, the moving ones are used.
+
+    Args:
+        axis: the channel axis.
+        momentum: m.
+        epsilon: ε.
+        center, scale: whether there are β and γ.
+        beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: first values.
+        beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of the weights.
+
+    Raises:
+        ShapeError: an axis out of range or of unknown size.
+
+    Source:
+        Ioffe and Szegedy 2015, arXiv:1502.03167; momentum and biased variance as in Keras.
+
+    Example:
+        >>> layer = BatchNormalization(epsilon=0.0)
+        >>> layer(ops.convert_to_tensor([[0.0], [2.0]]), training=True).numpy().tolist()
+        [[-1.0], [1.0]]
+    """
+
+    def __init__(self, axis: int = -1, momentum: float = 0.99, epsilon: float = 1e-3, center: bool = True,
+                 scale: bool = True, beta_initializer: Any = "zeros", gamma_initializer: Any = "ones",
+                 moving_mean_initializer: Any = "zeros", moving_variance_initializer: Any = "ones",
+                 beta_regularizer: Any = None, gamma_regularizer: Any = None, beta_constraint: Any = None,
+                 gamma_constraint: Any = None, **kwargs: Any) -> None:
+        super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
+                         gamma_regularizer, beta_constraint, gamma_constraint, **kwargs)
+        self.momentum = finite_float("momentum", momentum, self.name, 0.0, 1.0)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.moving_mean: Any = None
+        self.moving_variance: Any = None
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        sizes = self._sizes(input_shape)
+        shape = tuple(sizes.values())
+        self._make_affine(shape)
+        self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, name="moving_mean", trainable=False)
+        self.moving_variance = self.add_weight(shape, self.moving_variance_initializer, name="moving_variance",
+                                               trainable=False)
+        self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes)
+
+    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
+        dtype = _wide(self.compute_dtype)
+        x = ops.cast(inputs, dtype)
+        keep = self._axes(len(x.shape))
+        shape = [x.shape[axis] if axis in keep else 1 for axis in range(len(x.shape))]
+        if training and self.trainable:
+            axes = tuple(axis for axis in range(len(x.shape)) if axis not in keep)
+            mean = ops.mean(x, axis=axes, keepdims=True)
+            centred = x - mean
+            variance = ops.mean(ops.square(centred), axis=axes, keepdims=True)
+            self._follow(self.moving_mean, mean)
+            self._follow(self.moving_variance, variance)
+        else:
+            centred = x - ops.reshape(ops.cast(self.moving_mean, dtype), shape)
+            variance = ops.reshape(ops.cast(self.moving_variance, dtype), shape)
+        return self._affine(centred, ops.rsqrt(variance + self.epsilon), shape, dtype)
+
+    def _follow(self, moving: Any, batch: Tensor) -> None:
+        batch = ops.cast(ops.reshape(ops.stop_gradient(batch), moving.shape), moving.dtype)
+        moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(), "momentum": self.momentum,
+            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
+            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
+        }
+
+
+@LAYERS.register()
+class LayerNormalization(_AffineNormalization):
+    """(x − μ) · γ / √(σ² + ε) + β, with μ and σ² (÷ N) of each sample over `axis`.
+
+    Args:
+        axis: one axis or several, normalised jointly; γ and β have their sizes.
+        epsilon: ε.
+        center, scale: whether there are β and γ.
+        beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint:
+            of the weights.
+
+    Raises:
+        ShapeError: an axis out of range or of unknown size.
+
+    Source:
+        Ba et al. 2016, arXiv:1607.06450.
+
+    Example:
+        >>> LayerNormalization(epsilon=0.0)(ops.convert_to_tensor([[0.0, 2.0]])).numpy().tolist()
+        [[-1.0, 1.0]]
+    """
+
+    def __init__(self, axis: int | Sequence[int] = -1, epsilon: float = 1e-3, center: bool = True, scale: bool = True,
+                 beta_initializer: Any = "zeros", gamma_initializer: Any = "ones", beta_regularizer: Any = None,
+                 gamma_regularizer: Any = None, beta_constraint: Any = None, gamma_constraint: Any = None,
+                 **kwargs: Any) -> None:
+        super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
+                         gamma_regularizer, beta_constraint, gamma_constraint, **kwargs)
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        sizes = self._sizes(input_shape)
+        self._make_affine(tuple(sizes.values()))
+        self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        dtype = _wide(self.compute_dtype)
+        x = ops.cast(inputs, dtype)
+        axes = self._axes(len(x.shape))
+        shape = [x.shape[axis] if axis in axes else 1 for axis in range(len(x.shape))]
+        centred = x - ops.mean(x, axis=axes, keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=axes, keepdims=True)
+        return self._affine(centred * ops.rsqrt(variance + self.epsilon), ops.ones(shape, dtype), shape, dtype)

@@ -1,0 +1,4 @@
+"""Models and their training: one step as a graph, one epoch as a native call."""
+
+from lamella.training.model import Model as Model
+from lamella.training.sequential import Sequential as Sequential

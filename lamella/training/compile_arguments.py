@@ -1,0 +1,141 @@
+"""What `compile` was given, checked and resolved in full before the model changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lamella import tree
+from lamella.errors import did_you_mean
+from lamella.nn import losses, optimizers
+from lamella.nn.metrics import Mean
+from lamella.training.metric_resolution import BoundMetric, MetricRequest, metric_request
+
+
+class CompileArguments:
+    """Optimizer, losses and metrics of a compiled model.
+
+    Losses and metrics are spread over the outputs by `bind`: at once if the outputs are known, otherwise when the model first
+    sees data. Misspelt names raise here, in `compile`.
+
+    Args:
+        optimizer: name, config or instance; None for a model that is only evaluated.
+        loss: one for all outputs, or a list or dict of them; names, functions, instances, None.
+        loss_weights: numbers, in the same form.
+        metrics, weighted_metrics: list, or list or dict of lists by output.
+        run_eagerly: run every step in Python.
+
+    Raises:
+        ValueError: an unknown name, or a form that does not fit the outputs.
+        TypeError: something that is neither name, function nor object.
+    """
+
+    def __init__(self, optimizer: Any, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any, run_eagerly: bool) -> None:
+        self.optimizer = optimizers.get(optimizer)
+        self.loss = tree.map_structure(losses.as_loss, loss)
+        self.loss_weights = loss_weights
+        self.metrics = _requests(metrics, "metrics")
+        self.weighted_metrics = _requests(weighted_metrics, "weighted_metrics")
+        self.run_eagerly = run_eagerly
+        self.loss_tracker = Mean(name="loss")
+        self.bound = False
+        self.output_names: list[str] = []
+        self.output_losses: list[tuple[int, Any, float]] = []
+        self.loss_trackers: list[tuple[int, Any]] = []
+        self.bound_metrics: list[BoundMetric] = []
+
+    @property
+    def has_loss(self) -> bool:
+        return any(loss is not None for loss in tree.flatten(self.loss))
+
+    @property
+    def has_metrics(self) -> bool:
+        return any(leaf is not None for leaf in tree.flatten([self.metrics, self.weighted_metrics]))
+
+    def spread_losses(self, names: list[str]) -> None:
+        """Give each output its loss and weight.
+
+        Raises:
+            ValueError: a list of another length, or a dict with unknown names.
+        """
+        given = spread(self.loss, names, "loss", replicate=True)
+        weights = spread(self.loss_weights, names, "loss_weights", replicate=True)
+        output_losses = [(i, loss, 1.0 if weight is None else float(weight))
+                         for i, (loss, weight) in enumerate(zip(given, weights, strict=True)) if loss is not None]
+        for request in (self.metrics, self.weighted_metrics):
+            spread(request, names, "metrics", replicate=len(names) == 1)
+        self.output_names, self.output_losses = names, output_losses
+        self.loss_trackers = [(i, Mean(name=f"{names[i]}_loss")) for i, _, _ in output_losses] if len(output_losses) > 1 else []
+
+    def bind(self, names: list[str], y: Sequence[Any], y_pred: Sequence[Any]) -> None:
+        """Spread losses and metrics over the outputs; "accuracy" becomes one of its kinds by the shapes of y and y_pred.
+
+        Raises:
+            ValueError: the arguments do not fit the outputs.
+        """
+        self.spread_losses(names)
+        bound: list[BoundMetric] = []
+        for requests, weighted in ((self.metrics, False), (self.weighted_metrics, True)):
+            for i, entry in enumerate(spread(requests, names, "metrics", replicate=len(names) == 1)):
+                for request in tree.flatten(entry):
+                    if request is not None:
+                        metric = request.resolve(y[i], y_pred[i])
+                        bound.append(BoundMetric(_log_name(request, names, i, weighted, bound), i, metric, weighted))
+        self.bound_metrics = bound
+        self.bound = True
+
+    @property
+    def named_metrics(self) -> dict[str, Any]:
+        """Name in the logs to metric: `loss` first, then the losses of several outputs, then the metrics."""
+        named: dict[str, Any] = {"loss": self.loss_tracker}
+        named |= {tracker.name: tracker for _, tracker in self.loss_trackers}
+        return named | {bound.name: bound.metric for bound in self.bound_metrics}
+
+
+def _requests(given: Any, argument: str) -> Any:
+    if given is None:
+        return None
+    if isinstance(given, str) or not isinstance(given, (list, tuple, dict)):
+        raise ValueError(f"{argument} must be a list, tuple or dict, received {given!r}; write {argument}=[{given!r}].")
+    return tree.map_structure(lambda item: None if item is None else metric_request(item), given)
+
+
+def spread(given: Any, names: list[str], argument: str, replicate: bool) -> list[Any]:
+    """One entry per output.
+
+    Args:
+        given: one value, a list in the order of the outputs, or a dict by output name.
+        names: of the outputs.
+        argument: of `compile`, for the messages.
+        replicate: whether one value stands for all outputs; with one output a list is one entry.
+
+    Raises:
+        ValueError: a list of another length, or a dict with unknown names.
+    """
+    if given is None:
+        return [None] * len(names)
+    if isinstance(given, dict):
+        unknown = [key for key in given if key not in names]
+        if unknown and not (len(names) == 1 and len(given) == 1):
+            raise ValueError(f"{argument} names the output {unknown[0]!r}. {did_you_mean(str(unknown[0]), names)}")
+        return list(given.values()) if unknown else [given.get(name) for name in names]
+    if len(names) == 1:
+        return [given[0] if argument.startswith("loss") and isinstance(given, (list, tuple)) and len(given) == 1 else given]
+    if isinstance(given, (list, tuple)):
+        if len(given) != len(names):
+            raise ValueError(f"{argument} has {len(given)} entries, the model has {len(names)} outputs ({', '.join(names)}).")
+        return list(given)
+    if not replicate:
+        raise ValueError(f"With several outputs {argument} needs a list or dict with one entry per output ({', '.join(names)}).")
+    return [given] * len(names)
+
+
+def _log_name(request: MetricRequest, names: list[str], output: int, weighted: bool, taken: Sequence[BoundMetric]) -> str:
+    name = f"{names[output]}_{request.name}" if len(names) > 1 else request.name
+    used = {bound.name for bound in taken}
+    if weighted and name in used:
+        name = f"weighted_{name}"
+    candidate, k = name, 1
+    while candidate in used:
+        candidate, k = f"{name}_{k}", k + 1
+    return candidate
