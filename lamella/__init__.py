@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from lamella._namespace import DTYPES, MODULES, OBJECTS, install, load
 
+from lamella.settings import settings as config
+
 if TYPE_CHECKING:
     from lamella import callbacks as callbacks
     from lamella import datasets as datasets
@@ -38,17 +40,16 @@ if TYPE_CHECKING:
     from lamella.nn import metrics as metrics
     from lamella.nn import optimizers as optimizers
     from lamella.nn import regularizers as regularizers
-    from lamella.settings import settings as config
     from lamella.training import Input as Input
     from lamella.training import Model as Model
     from lamella.training import Sequential as Sequential
 
 __version__ = "0.1.0"
-__all__ = ["keras", *sorted({*MODULES, *OBJECTS, *DTYPES})]
+PUBLIC = frozenset({*MODULES, *OBJECTS, *DTYPES})
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name in PUBLIC:
         value = load(name)
         globals()[name] = value
         return value
@@ -56,7 +57,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *PUBLIC})
 
 
 keras = sys.modules["lamella.keras"] = sys.modules[__name__]

@@ -11,20 +11,57 @@ from types import ModuleType
 from typing import Any
 
 # Public module -> where it is.
-MODULES = {name: f"lamella.nn.{name}" for name in
-           ("layers", "activations", "losses", "metrics", "optimizers", "initializers", "regularizers", "constraints")}
+MODULES = {
+    name: f"lamella.nn.{name}"
+    for name in (
+        "layers",
+        "activations",
+        "losses",
+        "metrics",
+        "optimizers",
+        "initializers",
+        "regularizers",
+        "constraints",
+    )
+}
 MODULES |= {name: f"lamella.{name}" for name in ("ops", "callbacks", "datasets", "utils")}
 MODULES |= {"models": "lamella.training", "random": "lamella.frontend.random"}
 
 # Public object -> (module, attribute).
-OBJECTS = {name: ("lamella.frontend", name) for name in
-           ("Tensor", "Variable", "GradientTape", "TensorSpec", "function", "stop_gradient", "convert_to_tensor", "cast", "init_scope",
-            "name_scope")}
+OBJECTS = {
+    name: ("lamella.frontend", name)
+    for name in (
+        "Tensor",
+        "Variable",
+        "GradientTape",
+        "TensorSpec",
+        "function",
+        "stop_gradient",
+        "convert_to_tensor",
+        "cast",
+        "init_scope",
+        "name_scope",
+    )
+}
 OBJECTS |= {name: ("lamella.training", name) for name in ("Sequential", "Model", "Input")}
 OBJECTS |= {"config": ("lamella.settings", "settings")}
 
 # `lamella.float32` is "float32", for `tf.cast(x, tf.float32)`.
-DTYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "bfloat16", "float32", "float64")
+DTYPES = (
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+)
 
 
 def load(name: str) -> Any:
@@ -40,7 +77,9 @@ def load(name: str) -> Any:
 class _Aliases(MetaPathFinder, Loader):
     """Makes `lamella.layers` and `lamella.keras.layers` importable: they are `lamella.nn.layers`."""
 
-    def find_spec(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None) -> ModuleSpec | None:
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if not fullname.startswith("lamella."):
             return None
         short = fullname.removeprefix("lamella.").removeprefix("keras.")

@@ -18,9 +18,9 @@ from lamella.frontend.tape import GradientTape as GradientTape
 from lamella.frontend.tape import stop_gradient as stop_gradient
 from lamella.frontend.tensor import Tensor as Tensor
 from lamella.frontend.tensor import TensorLike as TensorLike
+from lamella.frontend.tracing import TensorSpec as TensorSpec
 from lamella.frontend.tracing import Trace as Trace
 from lamella.frontend.tracing import Traced as Traced
-from lamella.frontend.tracing import TensorSpec as TensorSpec
 from lamella.frontend.tracing import spec_of as spec_of
 from lamella.frontend.tracing import trace as trace
 from lamella.frontend.variable import Variable as Variable

@@ -56,7 +56,11 @@ maximum, minimum = _with_bools(_max, "logical_or"), _with_bools(_min, "logical_a
 
 def to_floats(*values: Any) -> list[TensorLike]:
     """Promoted to a common float dtype; integers become `floatx`."""
-    promoted = promote(*values) if len(values) > 1 else [values[0] if isinstance(values[0], TensorLike) else convert_to_tensor(values[0])]
+    promoted = (
+        promote(*values)
+        if len(values) > 1
+        else [values[0] if isinstance(values[0], TensorLike) else convert_to_tensor(values[0])]
+    )
     dtype = promoted[0].dtype
     return promoted if is_float(dtype) else [cast(v, result_type(dtype, float)) for v in promoted]
 
@@ -150,11 +154,93 @@ def matmul(x1: Any, x2: Any) -> Tensor:
     if not x.shape or not y.shape:
         raise ShapeError(f"matmul needs at least one axis in each operand; received shapes {x.shape} and {y.shape}.")
     if x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
-        raise ShapeError(f"matmul: the last axis of {x.shape} doesn't fit the {'second to last' if y.ndim > 1 else 'only'} axis of {y.shape}.")
+        raise ShapeError(
+            f"matmul: the last axis of {x.shape} doesn't fit the {'second to last' if y.ndim > 1 else "
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f""
+            f"'only'} axis of {y.shape}."
+        )
     if x.ndim == 1 or y.ndim == 1 or (x.ndim > 1 and y.ndim == 2):
-        lead = _BATCH[:max(x.ndim, y.ndim) - 2] if max(x.ndim, y.ndim) > 2 else ""
-        left = (lead if x.ndim > 2 else "") + "mk"[2 - min(x.ndim, 2):]
-        right = (lead if y.ndim > 2 else "") + "kn"[:y.ndim if y.ndim < 2 else 2]
+        lead = _BATCH[: max(x.ndim, y.ndim) - 2] if max(x.ndim, y.ndim) > 2 else ""
+        left = (lead if x.ndim > 2 else "") + "mk"[2 - min(x.ndim, 2) :]
+        right = (lead if y.ndim > 2 else "") + "kn"[: y.ndim if y.ndim < 2 else 2]
         out = lead + ("m" if x.ndim > 1 else "") + ("n" if y.ndim > 1 else "")
         return contract(x, y, f"{left},{right}->{out}")
     return _batched_matmul(x, y)
@@ -166,14 +252,16 @@ _BATCH = "abcdefghijl"
 def _batched_matmul(x: TensorLike, y: TensorLike) -> Tensor:
     """A batch axis of size 1 that the other operand stretches is dropped from the contraction."""
     rank = max(x.ndim, y.ndim)
-    names = _BATCH[:rank - 2]
-    sizes = [dict(zip(names[rank - v.ndim:], v.shape[:-2], strict=True)) for v in (x, y)]
+    names = _BATCH[: rank - 2]
+    sizes = [dict(zip(names[rank - v.ndim :], v.shape[:-2], strict=True)) for v in (x, y)]
     out = {c: max((s[c] for s in sizes if c in s), key=lambda n: n != 1) for c in names}
     if any(n not in (1, out[c]) for s in sizes for c, n in s.items()):
         raise ShapeError(f"matmul: the batch axes of {x.shape} and {y.shape} don't broadcast.")
     kept = ["".join(c for c, n in s.items() if n == out[c]) for s in sizes]
-    operands = [v if len(k) == v.ndim - 2 else bind("reshape", v, shape=tuple(out[c] for c in k) + v.shape[-2:])
-                for v, k in zip((x, y), kept, strict=True)]
+    operands = [
+        v if len(k) == v.ndim - 2 else bind("reshape", v, shape=tuple(out[c] for c in k) + v.shape[-2:])
+        for v, k in zip((x, y), kept, strict=True)
+    ]
     return contract(operands[0], operands[1], f"{kept[0]}mk,{kept[1]}kn->{names}mn")
 
 
@@ -196,11 +284,30 @@ def _equality(operation: Binary) -> Callable[[Any, Any], Any]:
 
 
 OPERATORS: dict[str, Callable[..., Any]] = {
-    "__neg__": negative, "__pos__": convert_to_tensor, "__abs__": absolute, "__invert__": bitwise_not,
-    "__eq__": _equality(equal), "__ne__": _equality(not_equal), "__lt__": less, "__le__": less_equal, "__gt__": greater, "__ge__": greater_equal,
+    "__neg__": negative,
+    "__pos__": convert_to_tensor,
+    "__abs__": absolute,
+    "__invert__": bitwise_not,
+    "__eq__": _equality(equal),
+    "__ne__": _equality(not_equal),
+    "__lt__": less,
+    "__le__": less_equal,
+    "__gt__": greater,
+    "__ge__": greater_equal,
 }
-for _name, _operation in [("add", add), ("sub", subtract), ("mul", multiply), ("truediv", divide), ("floordiv", floor_divide), ("mod", mod),
-                          ("pow", power), ("matmul", matmul), ("and", bitwise_and), ("or", bitwise_or), ("xor", bitwise_xor)]:
+for _name, _operation in [
+    ("add", add),
+    ("sub", subtract),
+    ("mul", multiply),
+    ("truediv", divide),
+    ("floordiv", floor_divide),
+    ("mod", mod),
+    ("pow", power),
+    ("matmul", matmul),
+    ("and", bitwise_and),
+    ("or", bitwise_or),
+    ("xor", bitwise_xor),
+]:
     OPERATORS[f"__{_name}__"], OPERATORS[f"__r{_name}__"] = _operation, swapped(_operation)
 for _name, _operation in OPERATORS.items():
     setattr(TensorLike, _name, _operation)

@@ -15,7 +15,10 @@ from lamella.reference import apply
 from lamella.settings import settings
 
 # Their numpy meaning may return a view of an input, or the input itself.
-_ALIASING = frozenset(p.name for p in PRIMITIVES.values() if p.kind in ("move", "index", "control")) | {"stop_gradient", "bitcast"}
+_ALIASING = frozenset(p.name for p in PRIMITIVES.values() if p.kind in ("move", "index", "control")) | {
+    "stop_gradient",
+    "bitcast",
+}
 
 
 def bind(name: str, *inputs: Any, **params: Any) -> Any:
@@ -103,7 +106,7 @@ def _default_dtype(array: np.ndarray) -> Any:
 
 
 def _fits_int32(array: np.ndarray) -> bool:
-    return not array.size or (-2**31 <= array.min() and array.max() < 2**31)
+    return not array.size or (-(2**31) <= array.min() and array.max() < 2**31)
 
 
 def _holds_tensors(x: Any) -> bool:
@@ -140,7 +143,9 @@ def promote(*values: Any) -> list[TensorLike]:
     first = values[0]
     if isinstance(first, TensorLike) and all(isinstance(v, TensorLike) and v.dtype == first.dtype for v in values):
         return list(values)
-    kinds = [_python_kind(v) if is_number(v) else v if isinstance(v, TensorLike) else convert_to_tensor(v) for v in values]
+    kinds = [
+        _python_kind(v) if is_number(v) else v if isinstance(v, TensorLike) else convert_to_tensor(v) for v in values
+    ]
     dtype = result_type(*(k.dtype if isinstance(k, TensorLike) else k for k in kinds))
     return [_with_dtype(k if isinstance(k, TensorLike) else v, dtype) for k, v in zip(kinds, values, strict=True)]
 

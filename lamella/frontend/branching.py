@@ -49,5 +49,10 @@ def _choose(pred: Any, x: Any, y: Any) -> Any:
     left, right = tree.flatten(x), tree.flatten(y)
     if len(left) != len(right):
         raise ShapeError(f"cond: the branches return {len(left)} and {len(right)} values.")
-    return tree.unflatten(x, [None if a is None and b is None else bind("select", pred, *promote(a, b))
-                              for a, b in zip(left, right, strict=True)])
+    return tree.unflatten(
+        x,
+        [
+            None if a is None and b is None else bind("select", pred, *promote(a, b))
+            for a, b in zip(left, right, strict=True)
+        ],
+    )

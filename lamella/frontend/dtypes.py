@@ -10,10 +10,20 @@ from lamella.settings import settings
 
 # Each dtype and the ones just above it. "int" and "float" are Python numbers: they take the other operand's dtype.
 _ABOVE: dict[str, tuple[str, ...]] = {
-    "bool": ("int",), "int": ("uint8", "int8"),
-    "uint8": ("int16", "uint16"), "uint16": ("int32", "uint32"), "uint32": ("int64", "uint64"), "uint64": ("float",),
-    "int8": ("int16",), "int16": ("int32",), "int32": ("int64",), "int64": ("float",),
-    "float": ("bfloat16", "float16"), "bfloat16": ("float32",), "float16": ("float32",), "float32": ("float64",),
+    "bool": ("int",),
+    "int": ("uint8", "int8"),
+    "uint8": ("int16", "uint16"),
+    "uint16": ("int32", "uint32"),
+    "uint32": ("int64", "uint64"),
+    "uint64": ("float",),
+    "int8": ("int16",),
+    "int16": ("int32",),
+    "int32": ("int64",),
+    "int64": ("float",),
+    "float": ("bfloat16", "float16"),
+    "bfloat16": ("float32",),
+    "float16": ("float32",),
+    "float32": ("float64",),
     "float64": (),
 }
 _PYTHON = {bool: "bool", int: "int", float: "float"}

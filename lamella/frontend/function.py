@@ -16,7 +16,7 @@ from lamella.frontend.records import literal
 from lamella.frontend.signature import Arguments, arrange, cause, scan, signature_of, specs
 from lamella.frontend.state import context, state
 from lamella.frontend.tensor import Tensor
-from lamella.frontend.tracing import Traced, TensorSpec, trace
+from lamella.frontend.tracing import TensorSpec, Traced, trace
 from lamella.frontend.variable import aligned_empty
 from lamella.ir import Literal, Var
 from lamella.settings import settings
@@ -69,8 +69,11 @@ class Function:
 
     def _trace(self, arguments: Arguments) -> Traced:
         with context(None):
-            return trace(lambda args, kwargs: self.python_function(*args, **kwargs), specs(arguments),
-                         getattr(self.python_function, "__name__", "function").strip("<>"))
+            return trace(
+                lambda args, kwargs: self.python_function(*args, **kwargs),
+                specs(arguments),
+                getattr(self.python_function, "__name__", "function").strip("<>"),
+            )
 
     def _specialize(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Specialization, list[int] | None]:
         arguments = arrange(self._signature, args, kwargs)
@@ -107,10 +110,10 @@ class Specialization:
         self.traced = traced
         self.labels = labels
         self._keep = keep  # objects whose ids are part of the key
-        self._buffers = [aligned_empty(v.type.shape, v.type.dtype) for v in traced.graph.inputs[:traced.n_inputs]]
+        self._buffers = [aligned_empty(v.type.shape, v.type.dtype) for v in traced.graph.inputs[: traced.n_inputs]]
         executable = executor.compile(traced.graph, traced.donate)
         self._call = executable.bind([*self._buffers, *(v._array for v in traced.variables)])
-        self._outputs = self._call.outputs[:traced.n_results]
+        self._outputs = self._call.outputs[: traced.n_results]
         self._single = isinstance(traced.structure, TensorSpec)
         self._lock = threading.Lock()
 
@@ -135,13 +138,18 @@ class Specialization:
             out = bind(eqn.primitive.name, *map(read, eqn.inputs), **eqn.params)
             env.update(zip(eqn.outputs, out if isinstance(out, tuple) else (out,), strict=True))
         outputs = [read(a) for a in graph.outputs]
-        for position, value in zip(traced.assigned, outputs[traced.n_results:], strict=True):
+        for position, value in zip(traced.assigned, outputs[traced.n_results :], strict=True):
             traced.variables[position].assign(value)
-        return traced.unflatten(outputs[:traced.n_results])
+        return traced.unflatten(outputs[: traced.n_results])
 
 
-def function(python_function: Callable[..., Any] | None = None, *, jit_compile: bool | None = None,
-             reduce_retracing: bool | None = None, autograph: bool | None = None) -> Any:
+def function(
+    python_function: Callable[..., Any] | None = None,
+    *,
+    jit_compile: bool | None = None,
+    reduce_retracing: bool | None = None,
+    autograph: bool | None = None,
+) -> Any:
     """Compile a function of tensors as one program.
 
     The first call with new shapes, dtypes or Python values traces and compiles; `function.retraces` (and LAMELLA_LOG=trace) says why.

@@ -40,7 +40,7 @@ def _expand(items: list[Any], shape: tuple[int, ...]) -> list[Any]:
     if used > len(shape):
         raise IndexError(f"Too many indices: {used} for a tensor of shape {shape}.")
     fill = [slice(None)] * (len(shape) - used)
-    return items[:dots[0]] + fill + items[dots[0] + 1:] if dots else items + fill
+    return items[: dots[0]] + fill + items[dots[0] + 1 :] if dots else items + fill
 
 
 def _open_mask(item: Any) -> list[Any]:
@@ -116,8 +116,8 @@ def _advanced(x: Tensor, arrays: dict[int, Any]) -> Tensor:
     shape = np.broadcast_shapes(*(i.shape for i in indices))
     rest = [a for a in range(x.ndim) if a not in arrays]
     front = _transpose(x, axes + rest)
-    sizes = front.shape[:len(axes)]
-    merged = bind("reshape", front, shape=(math.prod(sizes), *front.shape[len(axes):]))
+    sizes = front.shape[: len(axes)]
+    merged = bind("reshape", front, shape=(math.prod(sizes), *front.shape[len(axes) :]))
     flat: Tensor = indices[0]
     for index, n in zip(indices[1:], sizes[1:], strict=True):
         flat = bind("add", bind("mul", flat, convert_to_tensor(n, flat.dtype)), cast(index, flat.dtype))

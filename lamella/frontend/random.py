@@ -48,7 +48,9 @@ class SeedGenerator:
         self.name = name
         self.seed = make_seed() if seed is None else check_seed(seed)
         with init_scope():
-            self.state = Variable(np.array([self.seed & 0xFFFFFFFF, 0], np.uint32), trainable=False, name=f"{name}_state")
+            self.state = Variable(
+                np.array([self.seed & 0xFFFFFFFF, 0], np.uint32), trainable=False, name=f"{name}_state"
+            )
 
     def next(self, ordered: bool = True) -> Tensor:
         """The present key, uint32[2]; the state moves on by one."""

@@ -42,7 +42,9 @@ class EagerRecords:
             self._values[var] = tensor
         return var
 
-    def record(self, primitive: Any, inputs: Sequence[Tensor], params: dict[str, Any], outputs: Sequence[Tensor]) -> None:
+    def record(
+        self, primitive: Any, inputs: Sequence[Tensor], params: dict[str, Any], outputs: Sequence[Tensor]
+    ) -> None:
         if not any(id(x) in self._active for x in inputs):
             return
         self._active.update(id(y) for y in outputs if is_float(y.dtype))
@@ -55,7 +57,7 @@ class EagerRecords:
         wanted = [s for s in sources if id(s) in self._active]
         cts, values = _cotangents(b, [(self._var(t), ct) for t, ct in targets if id(t) in self._active])
         atoms = backward(b, self._eqns, cts, [self._vars[id(s)] for s in wanted])
-        tensors = _run(b.eqns[len(self._eqns):], {**self._values, **values}, atoms)
+        tensors = _run(b.eqns[len(self._eqns) :], {**self._values, **values}, atoms)
         found = dict(zip(map(id, wanted), tensors, strict=True))
         return [found.get(id(s)) for s in sources]
 

@@ -91,8 +91,10 @@ def arrange(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[st
 
 def specs(arguments: Arguments) -> tuple[Any, Any]:
     """The trees of arguments with specs in place of tensors."""
-    return tuple(tree.map_structure(lambda x: x.spec if isinstance(x, Hole) else x, part)  # type: ignore[return-value]
-                 for part in (arguments.args, arguments.kwargs))
+    return tuple(
+        tree.map_structure(lambda x: x.spec if isinstance(x, Hole) else x, part)  # type: ignore[return-value]
+        for part in (arguments.args, arguments.kwargs)
+    )
 
 
 def _canonical(x: Any) -> Any:
@@ -132,7 +134,11 @@ def cause(labels: dict[str, str], earlier: list[dict[str, str]]) -> str:
 
 def _differences(new: dict[str, str], old: dict[str, str]) -> list[str]:
     changed = [f"argument {k!r} changed from {old[k]} to {new[k]}" for k in new if k in old and new[k] != old[k]]
-    return changed + [f"argument {k!r} is new" for k in new if k not in old] + [f"argument {k!r} is gone" for k in old if k not in new]
+    return (
+        changed
+        + [f"argument {k!r} is new" for k in new if k not in old]
+        + [f"argument {k!r} is gone" for k in old if k not in new]
+    )
 
 
 def signature_of(fn: Callable[..., Any]) -> inspect.Signature:
@@ -140,5 +146,9 @@ def signature_of(fn: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(fn)
     except (TypeError, ValueError):
-        return inspect.Signature([inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
-                                  inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD)])
+        return inspect.Signature(
+            [
+                inspect.Parameter("args", inspect.Parameter.VAR_POSITIONAL),
+                inspect.Parameter("kwargs", inspect.Parameter.VAR_KEYWORD),
+            ]
+        )

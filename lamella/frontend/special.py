@@ -9,10 +9,28 @@ from lamella.frontend.binding import bind, cast
 from lamella.frontend.tensor import Tensor
 
 # Giles, "Approximating the erfinv function", GPU Computing Gems 2, 2011: polynomials in w = -log(1 - x^2), highest power first.
-_CENTRE = (2.81022636e-08, 3.43273939e-07, -3.5233877e-06, -4.39150654e-06, 0.00021858087, -0.00125372503, -0.00417768164,
-           0.246640727, 1.50140941)
-_TAIL = (-0.000200214257, 0.000100950558, 0.00134934322, -0.00367342844, 0.00573950773, -0.0076224613, 0.00943887047,
-         1.00167406, 2.83297682)
+_CENTRE = (
+    2.81022636e-08,
+    3.43273939e-07,
+    -3.5233877e-06,
+    -4.39150654e-06,
+    0.00021858087,
+    -0.00125372503,
+    -0.00417768164,
+    0.246640727,
+    1.50140941,
+)
+_TAIL = (
+    -0.000200214257,
+    0.000100950558,
+    0.00134934322,
+    -0.00367342844,
+    0.00573950773,
+    -0.0076224613,
+    0.00943887047,
+    1.00167406,
+    2.83297682,
+)
 _SPLIT = 5.0
 _TWO_OVER_SQRT_PI = 1.1283791670955126
 _NEWTON_STEPS = 2  # from 1e-7 relative to float64's rounding
@@ -38,7 +56,12 @@ def erfinv(x: Any) -> Tensor:
     w = bind("neg", add(bind("log1p", bind("neg", small)), bind("log1p", small)))
     tail = subtract(bind("sqrt", bind("max", w, _like(w, _SPLIT))), 3.0)
     centre = bind("lt", w, _like(w, _SPLIT))
-    series = bind("select", centre, _polynomial(_CENTRE, subtract(bind("min", w, _like(w, _SPLIT)), 2.5)), _polynomial(_TAIL, tail))
+    series = bind(
+        "select",
+        centre,
+        _polynomial(_CENTRE, subtract(bind("min", w, _like(w, _SPLIT)), 2.5)),
+        _polynomial(_TAIL, tail),
+    )
     y = multiply(series, small)
     if x.dtype == "float64":
         for _ in range(_NEWTON_STEPS):

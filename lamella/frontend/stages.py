@@ -51,4 +51,4 @@ class Compiled:
         traced = self.traced
         call = self.executable.bind([*map(np.ascontiguousarray, arrays), *(v._array for v in traced.variables)])
         call.run()
-        return traced.unflatten([np.array(a) for a in call.outputs[:traced.n_results]])
+        return traced.unflatten([np.array(a) for a in call.outputs[: traced.n_results]])

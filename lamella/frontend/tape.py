@@ -117,7 +117,9 @@ class GradientTape:
         """Called for every eager operation while this tape is open."""
         self._records.record(primitive, inputs, params, outputs)
 
-    def gradient(self, target: Any, sources: Any, output_gradients: Any = None, unconnected_gradients: str = "none") -> Any:
+    def gradient(
+        self, target: Any, sources: Any, output_gradients: Any = None, unconnected_gradients: str = "none"
+    ) -> Any:
         """The gradient of the sum of all elements of `target` towards `sources`.
 
         Args:
@@ -136,8 +138,10 @@ class GradientTape:
         if unconnected_gradients not in _UNCONNECTED:
             raise ValueError(f"unconnected_gradients must be 'none' or 'zero', received {unconnected_gradients!r}.")
         if self._used and not self._persistent:
-            raise RuntimeError("A non-persistent GradientTape can only be used to compute one set of gradients; "
-                               "create it with GradientTape(persistent=True) to compute several.")
+            raise RuntimeError(
+                "A non-persistent GradientTape can only be used to compute one set of gradients; "
+                "create it with GradientTape(persistent=True) to compute several."
+            )
         leaves = tree.flatten(sources)
         for leaf in leaves:
             _check_float(leaf, "differentiate towards")
@@ -179,11 +183,15 @@ class _Paused:
 
 def _check_float(leaf: Any, what: str) -> None:
     if not isinstance(leaf, TensorLike):
-        raise TypeError(f"A tape can only {what} tensors and variables, received {type(leaf).__name__}; convert it with "
-                        "ops.convert_to_tensor before it is used.")
+        raise TypeError(
+            f"A tape can only {what} tensors and variables, received {type(leaf).__name__}; convert it with "
+            "ops.convert_to_tensor before it is used."
+        )
     if not is_float(leaf.dtype):
-        raise GradientError(f"A tape can't {what} a {leaf.dtype} tensor of shape {leaf.shape}: gradients exist for floats only. "
-                            "Cast it to a float dtype first.")
+        raise GradientError(
+            f"A tape can't {what} a {leaf.dtype} tensor of shape {leaf.shape}: gradients exist for floats only. "
+            "Cast it to a float dtype first."
+        )
 
 
 def _targets(target: Any, output_gradients: Any) -> list[tuple[Tensor, Tensor]]:

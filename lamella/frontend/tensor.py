@@ -80,7 +80,9 @@ class TensorLike:
     def __index__(self) -> int:
         array = self._concrete()
         if array.dtype.kind not in "iu" or array.ndim:
-            raise TypeError(f"Only an integer scalar can be an index; this tensor is {dtype_name(array.dtype)}{array.shape}.")
+            raise TypeError(
+                f"Only an integer scalar can be an index; this tensor is {dtype_name(array.dtype)}{array.shape}."
+            )
         return int(array)
 
     def __bool__(self) -> bool:
@@ -97,7 +99,11 @@ class TensorLike:
         return (self[i] for i in range(self.shape[0]))  # type: ignore[index]
 
     def __format__(self, spec: str) -> str:
-        return format(self._concrete().item(), spec) if not self.shape and self._array is not None else format(str(self), spec)
+        return (
+            format(self._concrete().item(), spec)
+            if not self.shape and self._array is not None
+            else format(str(self), spec)
+        )
 
 
 class TracedValueError(LamellaError, TypeError):
@@ -154,10 +160,16 @@ class Tensor(TensorLike):
 
 def _traced_message(tensor: Tensor) -> str:
     if tensor._trace is not state.trace:
-        return (f"This tensor ({tensor._type}) belongs to the finished trace of {tensor._trace.name!r} and has no value. "
-                "Return it from the function, or assign it to a Variable, to see its value.")
+        return (
+            f"This tensor ({tensor._type}) belongs to the finished trace of {tensor._trace.name!r} and has no value. "
+            "Return it from the function, or assign it to a Variable, to see its value."
+        )
     source = tensor._trace.source_of(tensor)
-    where = " ".join(filter(None, [source.scope and f"in layer {source.scope}", source.place and f"made at {source.place}"]))
-    return (f"The value of a tensor ({tensor._type}{', ' + where if where else ''}) was asked for while {tensor._trace.name!r} is "
-            "being traced; it only exists when the compiled graph runs. Use lamella.ops (such as ops.where or ops.cond) instead of "
-            "Python's if, float() or numpy, or call the function without @function.")
+    where = " ".join(
+        filter(None, [source.scope and f"in layer {source.scope}", source.place and f"made at {source.place}"])
+    )
+    return (
+        f"The value of a tensor ({tensor._type}{', ' + where if where else ''}) was asked for while {tensor._trace.name!r} is "
+        "being traced; it only exists when the compiled graph runs. Use lamella.ops (such as ops.where or ops.cond) instead of "
+        "Python's if, float() or numpy, or call the function without @function."
+    )

@@ -79,8 +79,10 @@ class Trace:
         if tensor._trace is self:
             return tensor._atom  # type: ignore[return-value]
         if tensor._array is None:
-            raise LamellaError(f"A tensor ({tensor._type}) of the trace of {tensor._trace.name!r} was used in the trace of {self.name!r}. "
-                               "Pass it as an argument, or keep state in a Variable.")
+            raise LamellaError(
+                f"A tensor ({tensor._type}) of the trace of {tensor._trace.name!r} was used in the trace of {self.name!r}. "
+                "Pass it as an argument, or keep state in a Variable."
+            )
         if tensor.shape == ():
             return Literal(tensor._array[()], tensor.dtype)
         return self._capture(self._constant(tensor))
@@ -200,8 +202,10 @@ def trace(fn: Callable[..., Any], specs: Sequence[Any], name: str = "") -> Trace
         }
     """
     tracer = Trace(name or getattr(fn, "__name__", "graph").strip("<>"))
-    args = [tree.map_structure(lambda s, i=i: tracer.input(s, f"arg{i}") if isinstance(s, TensorSpec) else s, spec)
-            for i, spec in enumerate(specs)]
+    args = [
+        tree.map_structure(lambda s, i=i: tracer.input(s, f"arg{i}") if isinstance(s, TensorSpec) else s, spec)
+        for i, spec in enumerate(specs)
+    ]
     n_inputs = len(tracer.builder.inputs)
     with context(tracer):
         result = tree.map_structure(lambda leaf: _result(leaf, tracer.name), fn(*args))
@@ -232,8 +236,10 @@ def _result(leaf: Any, name: str) -> Any:
         return leaf
     if isinstance(leaf, TensorLike) or is_number(leaf) or isinstance(leaf, np.ndarray):
         return convert_to_tensor(leaf)
-    raise LamellaError(f"{name!r} returned a {type(leaf).__name__}; a traced function returns tensors, numbers, None, and lists, "
-                       "tuples and dicts of them.")
+    raise LamellaError(
+        f"{name!r} returned a {type(leaf).__name__}; a traced function returns tensors, numbers, None, and lists, "
+        "tuples and dicts of them."
+    )
 
 
 def spec_of(x: TensorLike | np.ndarray) -> TensorSpec:

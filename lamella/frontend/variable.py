@@ -23,7 +23,7 @@ def aligned_empty(shape: tuple[int, ...], dtype: str) -> np.ndarray:
     nbytes = int(np.prod(shape, dtype=np.int64)) * numpy.itemsize
     raw = np.empty(nbytes + ALIGNMENT, np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
-    return raw[start:start + nbytes].view(numpy).reshape(shape)
+    return raw[start : start + nbytes].view(numpy).reshape(shape)
 
 
 class Variable(TensorLike):
@@ -48,8 +48,14 @@ class Variable(TensorLike):
         array([1.5, 2.5], dtype=float32)
     """
 
-    def __init__(self, initial: Any, trainable: bool = True, dtype: Any = None, name: str = "variable",
-                 shape: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        initial: Any,
+        trainable: bool = True,
+        dtype: Any = None,
+        name: str = "variable",
+        shape: Sequence[int] | None = None,
+    ) -> None:
         self.name = name
         self.path = f"{state.scope}/{name}" if state.scope else name
         self.trainable = trainable
@@ -62,8 +68,10 @@ class Variable(TensorLike):
             with init_scope():
                 initial = initial(tuple(shape or ()), dtype=standardize_dtype(dtype))
         if isinstance(initial, Tensor) and initial._array is None:
-            raise LamellaError(f"Variable {self.path!r} can't start from a traced tensor ({initial._type}), for it outlives the trace. "
-                               "Give a function (shape, dtype) -> value; it runs outside of the trace.")
+            raise LamellaError(
+                f"Variable {self.path!r} can't start from a traced tensor ({initial._type}), for it outlives the trace. "
+                "Give a function (shape, dtype) -> value; it runs outside of the trace."
+            )
         return to_array(initial._concrete() if isinstance(initial, Tensor) else initial, dtype)
 
     @property
@@ -76,8 +84,10 @@ class Variable(TensorLike):
 
     def _concrete(self) -> np.ndarray:
         if state.trace is not None:
-            raise TracedValueError(f"The value of variable {self.path!r} was asked for while {state.trace.name!r} is being traced; it only "
-                                   "exists when the compiled graph runs. Use it as a tensor instead.")
+            raise TracedValueError(
+                f"The value of variable {self.path!r} was asked for while {state.trace.name!r} is being traced; it only "
+                "exists when the compiled graph runs. Use it as a tensor instead."
+            )
         return self._array
 
     def _tensor(self) -> Tensor:
@@ -100,7 +110,9 @@ class Variable(TensorLike):
             DTypeError: the value would have to be cast to another kind, such as float to int.
         """
         if state.trace is not None:
-            tensor = value._tensor() if isinstance(value, TensorLike) else convert_to_tensor(value, self._dtype_for(value))
+            tensor = (
+                value._tensor() if isinstance(value, TensorLike) else convert_to_tensor(value, self._dtype_for(value))
+            )
             self._check(tensor.shape, tensor.dtype)
             state.trace.assign(self, cast(tensor, self.dtype))
             return self
@@ -126,7 +138,9 @@ class Variable(TensorLike):
         if shape != self.shape:
             raise ShapeError(f"Variable {self.path!r} has shape {self.shape}; can't assign a value of shape {shape}.")
         if not np.can_cast(numpy_dtype(dtype), numpy_dtype(self.dtype), "same_kind"):
-            raise DTypeError(f"Variable {self.path!r} is {self.dtype}; can't assign a {dtype} value. Cast it with ops.cast first.")
+            raise DTypeError(
+                f"Variable {self.path!r} is {self.dtype}; can't assign a {dtype} value. Cast it with ops.cast first."
+            )
 
     __hash__ = object.__hash__
 

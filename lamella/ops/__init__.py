@@ -37,7 +37,6 @@ from lamella.ops.creation import triu as triu
 from lamella.ops.creation import vander as vander
 from lamella.ops.creation import zeros as zeros
 from lamella.ops.creation import zeros_like as zeros_like
-from lamella.ops.elementwise import absolute as abs
 from lamella.ops.elementwise import absolute as absolute
 from lamella.ops.elementwise import add as add
 from lamella.ops.elementwise import arccosh as arccosh
@@ -71,9 +70,9 @@ from lamella.ops.elementwise import hypot as hypot
 from lamella.ops.elementwise import less as less
 from lamella.ops.elementwise import less_equal as less_equal
 from lamella.ops.elementwise import log as log
-from lamella.ops.elementwise import log10 as log10
 from lamella.ops.elementwise import log1p as log1p
 from lamella.ops.elementwise import log2 as log2
+from lamella.ops.elementwise import log10 as log10
 from lamella.ops.elementwise import logaddexp as logaddexp
 from lamella.ops.elementwise import logaddexp2 as logaddexp2
 from lamella.ops.elementwise import maximum as maximum
@@ -228,3 +227,5 @@ from lamella.ops.shaping import tile as tile
 from lamella.ops.shaping import transpose as transpose
 from lamella.ops.shaping import unstack as unstack
 from lamella.ops.shaping import vstack as vstack
+
+abs = absolute

@@ -76,7 +76,9 @@ def saturate_cast(x: Any, dtype: Any) -> Tensor:
     info = np.iinfo(dtype)
     low, high = float(info.min), float(info.max)
     if is_float(x.dtype):
-        while float(np.asarray(high, ml_dtypes.finfo(x.dtype).dtype)) > info.max:  # the bound itself must not round upwards
+        while (
+            float(np.asarray(high, ml_dtypes.finfo(x.dtype).dtype)) > info.max
+        ):  # the bound itself must not round upwards
             high = float(np.nextafter(np.asarray(high, np.float32 if x.dtype != "float64" else np.float64), 0))
         return cast(clip(x, low, high), dtype)
     own = np.iinfo(x.dtype) if x.dtype != "bool" else None

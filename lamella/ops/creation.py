@@ -80,8 +80,9 @@ def _number(x: Any) -> Any:
     return x.item() if hasattr(x, "item") else x
 
 
-def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None,
-             axis: int = 0) -> Any:
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
+) -> Any:
     """`num` numbers evenly spaced from start to stop: start + i (stop - start) / (num - 1)."""
     start, stop = convert_to_tensor(start), convert_to_tensor(stop)
     name = standardize_dtype(dtype) if dtype is not None else result_type(start.dtype, stop.dtype, float)
@@ -98,7 +99,9 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     return (values, step if parts else full(step.shape, math.nan)) if retstep else values
 
 
-def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10, dtype: Any = None, axis: int = 0) -> Tensor:
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10, dtype: Any = None, axis: int = 0
+) -> Tensor:
     """base^y for y evenly spaced from start to stop."""
     exponents = linspace(start, stop, num, endpoint, axis=axis)
     result = power(float(base), exponents)
@@ -148,7 +151,9 @@ def diag(x: Any, k: int = 0) -> Tensor:
     n = x.shape[0] + abs(k)
     rows, columns = _rows_and_columns(n, n)
     zero = zeros((), x.dtype)
-    padded = bind("pad", x, zero, low=(max(-k, 0),), high=(max(k, 0),), interior=(0,))  # the element of row i stands at i
+    padded = bind(
+        "pad", x, zero, low=(max(-k, 0),), high=(max(k, 0),), interior=(0,)
+    )  # the element of row i stands at i
     return where(rows + k == columns, expand_dims(padded, 1), zero)
 
 

@@ -44,14 +44,19 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Tensor:
     index = wrap_indices(indices, x.shape[axis], axis)
     if index.ndim != x.ndim:
         raise ShapeError(f"take_along_axis needs indices with {x.ndim} axes, received shape {index.shape}.")
-    shape = tuple(index.shape[a] if a == axis else n for a, n in enumerate(np.broadcast_shapes(
-        _without(x.shape, axis), _without(index.shape, axis))))
+    shape = tuple(
+        index.shape[a] if a == axis else n
+        for a, n in enumerate(np.broadcast_shapes(_without(x.shape, axis), _without(index.shape, axis)))
+    )
     full = tuple(x.shape[a] if a == axis else n for a, n in enumerate(shape))
     x = x if x.shape == full else bind("broadcast", x, shape=full)
     flat: Any = 0
     for a, n in enumerate(full):  # row-major position of each wanted element
-        part = cast(index, "int32") if a == axis else bind("iota", shape=tuple(shape[a] if i == a else 1 for i in range(x.ndim)), axis=a,
-                                                           dtype="int32")
+        part = (
+            cast(index, "int32")
+            if a == axis
+            else bind("iota", shape=tuple(shape[a] if i == a else 1 for i in range(x.ndim)), axis=a, dtype="int32")
+        )
         flat = part + (flat * n if a else 0)
     flat = flat if flat.shape == shape else bind("broadcast", flat, shape=shape)
     return bind("gather", reshape(x, (x.size,)), flat)
@@ -109,7 +114,11 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Tensor:
 def median(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """The middle element of the sorted ones, or the mean of the two in the middle."""
     x = convert_to_tensor(x)
-    axes = tuple(range(x.ndim)) if axis is None else tuple(one_axis(a, x.ndim) for a in (axis if isinstance(axis, Sequence) else [axis]))
+    axes = (
+        tuple(range(x.ndim))
+        if axis is None
+        else tuple(one_axis(a, x.ndim) for a in (axis if isinstance(axis, Sequence) else [axis]))
+    )
     rest = [a for a in range(x.ndim) if a not in axes]
     rows = reshape(moveaxis(x, rest, tuple(range(len(rest)))), (*(x.shape[a] for a in rest), -1))
     values, n = sort(rows), rows.shape[-1]
@@ -151,7 +160,7 @@ def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, so
     n = int(ids.numpy().max(initial=-1)) + 1 if num_segments is None else num_segments
     inside = reshape(logical_and(ids >= 0, ids < n), ids.shape + (1,) * (data.ndim - ids.ndim))
     kept = where(inside, data, convert_to_tensor(0, data.dtype))
-    zeros = bind("broadcast", convert_to_tensor(0, data.dtype), shape=(n, *data.shape[ids.ndim:]))
+    zeros = bind("broadcast", convert_to_tensor(0, data.dtype), shape=(n, *data.shape[ids.ndim :]))
     return bind("scatter_add", zeros, ids, kept)
 
 
@@ -159,7 +168,11 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     """How often (or with which total weight) each integer from 0 occurs; outside of traces the length is max(x) + 1 at least."""
     x = convert_to_tensor(x)
     n = builtin_max(minlength, int(x.numpy().max(initial=-1)) + 1) if x._array is not None else minlength
-    counted = convert_to_tensor(weights) if weights is not None else bind("broadcast", convert_to_tensor(1, "int32"), shape=x.shape)
+    counted = (
+        convert_to_tensor(weights)
+        if weights is not None
+        else bind("broadcast", convert_to_tensor(1, "int32"), shape=x.shape)
+    )
     if x.ndim == 1:
         return segment_sum(counted, x, n)
     from_rows = [bincount(row, None if weights is None else w, n) for row, w in zip(x, counted, strict=True)]
@@ -208,8 +221,12 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
     rows = reshape(x, (math.prod(x.shape[:k]), *x.shape[k:]))
     if reduction == "add":
         return reshape(bind("scatter_add", rows, flat, updates), x.shape)
-    hits = bind("scatter_add", bind("broadcast", convert_to_tensor(0, "int32"), shape=rows.shape[:1]), flat,
-                bind("broadcast", convert_to_tensor(1, "int32"), shape=flat.shape))
+    hits = bind(
+        "scatter_add",
+        bind("broadcast", convert_to_tensor(0, "int32"), shape=rows.shape[:1]),
+        flat,
+        bind("broadcast", convert_to_tensor(1, "int32"), shape=flat.shape),
+    )
     hit = reshape(hits > 0, (rows.shape[0],) + (1,) * (rows.ndim - 1))
     new = bind("scatter_add", bind("broadcast", convert_to_tensor(0, x.dtype), shape=rows.shape), flat, updates)
     return reshape(where(hit, new, rows), x.shape)
@@ -249,17 +266,29 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Tensor:
     if min((*low, *high), default=0) < 0:
         raise ShapeError(f"slice_update: a block of shape {new.shape} at {starts} doesn't lie within shape {x.shape}.")
     interior = (0,) * x.ndim
-    inside = bind("pad", bind("broadcast", convert_to_tensor(True), shape=new.shape), convert_to_tensor(False), low=low, high=high,
-                  interior=interior)
+    inside = bind(
+        "pad",
+        bind("broadcast", convert_to_tensor(True), shape=new.shape),
+        convert_to_tensor(False),
+        low=low,
+        high=high,
+        interior=interior,
+    )
     padded = bind("pad", new, convert_to_tensor(0, x.dtype), low=low, high=high, interior=interior)
     return where(inside, padded, x)
 
 
 def _dynamic_update(x: Tensor, starts: list[Any], new: Tensor) -> Tensor:
     dynamic = [a for a, s in enumerate(starts) if isinstance(s, TensorLike)]
-    whole = all(n == m and s == 0 for a, (n, m, s) in enumerate(zip(x.shape, new.shape, starts, strict=True)) if a not in dynamic)
+    whole = all(
+        n == m and s == 0
+        for a, (n, m, s) in enumerate(zip(x.shape, new.shape, starts, strict=True))
+        if a not in dynamic
+    )
     if len(dynamic) > 1 or not whole:
-        raise NotImplementedError("slice_update with a start known only at run time along one axis, whole along the others, is available.")
+        raise NotImplementedError(
+            "slice_update with a start known only at run time along one axis, whole along the others, is available."
+        )
     (axis,) = dynamic
     moved = bind("dynamic_update_slice", moveaxis(x, axis, 0), moveaxis(new, axis, 0), starts[axis])
     return moveaxis(moved, 0, axis)

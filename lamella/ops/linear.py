@@ -31,14 +31,19 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Tensor:
     if isinstance(axes, int):
         left, right = list(range(x.ndim - axes, x.ndim)), list(range(axes))
     else:
-        left, right = ([one_axis(a, v.ndim) for a in (g if isinstance(g, (list, tuple)) else [g])] for g, v in zip(axes, (x, y), strict=True))
+        left, right = (
+            [one_axis(a, v.ndim) for a in (g if isinstance(g, (list, tuple)) else [g])]
+            for g, v in zip(axes, (x, y), strict=True)
+        )
     if len(left) != len(right) or any(x.shape[a] != y.shape[b] for a, b in zip(left, right, strict=True)):
         raise ShapeError(f"tensordot: axes {left} of {x.shape} don't fit axes {right} of {y.shape}.")
-    names_x = LETTERS[:x.ndim]
-    names_y = list(LETTERS[x.ndim:x.ndim + y.ndim])
+    names_x = LETTERS[: x.ndim]
+    names_y = list(LETTERS[x.ndim : x.ndim + y.ndim])
     for a, b in zip(left, right, strict=True):
         names_y[b] = names_x[a]
-    out = "".join(c for i, c in enumerate(names_x) if i not in left) + "".join(c for i, c in enumerate(names_y) if i not in right)
+    out = "".join(c for i, c in enumerate(names_x) if i not in left) + "".join(
+        c for i, c in enumerate(names_y) if i not in right
+    )
     return contract(x, y, f"{names_x},{''.join(names_y)}->{out}")
 
 
@@ -58,7 +63,7 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Tensor:
     if len(values) == 1:
         return _single(result, names, output)
     for i, (value, letters) in enumerate(zip(values[1:], inputs[1:], strict=True)):
-        later = "".join(inputs[i + 2:]) + output
+        later = "".join(inputs[i + 2 :]) + output
         kept = "".join(dict.fromkeys(c for c in names + letters if c in later)) if i + 2 < len(values) else output
         result, names = contract(result, value, f"{names},{letters}->{kept}"), kept
     return result
@@ -71,7 +76,10 @@ def _explicit(subscripts: str, values: list[Tensor]) -> tuple[list[str], str]:
     if len(inputs) != len(values):
         raise ShapeError(f"einsum {subscripts!r} names {len(inputs)} operands, received {len(values)}.")
     free = [c for c in LETTERS if c not in subscripts]
-    rank = max((v.ndim - len(names.replace("...", "")) for names, v in zip(inputs, values, strict=True) if "..." in names), default=0)
+    rank = max(
+        (v.ndim - len(names.replace("...", "")) for names, v in zip(inputs, values, strict=True) if "..." in names),
+        default=0,
+    )
     dots = "".join(free[:rank])
     if any("..." in names and v.ndim != len(names) - 3 + rank for names, v in zip(inputs, values, strict=True)):
         raise ShapeError(f"einsum {subscripts!r}: '...' must stand for the same axes in each operand that has it.")

@@ -195,11 +195,15 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
     x = convert_to_tensor(x)
     x = x if x.dtype in ("int32", "int64") else cast(x, "int32")  # a smaller dtype may not hold all class numbers
     axis = one_axis(axis, x.ndim + 1)
-    line = bind("iota", shape=tuple(num_classes if a == axis else 1 for a in range(x.ndim + 1)), axis=axis, dtype=x.dtype)
+    line = bind(
+        "iota", shape=tuple(num_classes if a == axis else 1 for a in range(x.ndim + 1)), axis=axis, dtype=x.dtype
+    )
     return cast(bind("eq", expand_dims(x, axis), line), dtype)
 
 
-def multi_hot(inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False, **kwargs: Any) -> Tensor:
+def multi_hot(
+    inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False, **kwargs: Any
+) -> Tensor:
     """1 for each class number that occurs along the last axis of `inputs`."""
     classes = kwargs.pop("num_tokens", num_classes)
     if kwargs or classes is None:
@@ -210,7 +214,9 @@ def multi_hot(inputs: Any, num_classes: int | None = None, axis: int = -1, dtype
 
 def _check_same(target: Tensor, output: Tensor) -> None:
     if target.shape != output.shape or not output.ndim:
-        raise ShapeError(f"target and output must have the same shape with at least one axis; received {target.shape} and {output.shape}.")
+        raise ShapeError(
+            f"target and output must have the same shape with at least one axis; received {target.shape} and {output.shape}."
+        )
 
 
 def _clipped(output: Tensor) -> Tensor:
@@ -247,7 +253,9 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
         target = squeeze(target, -1)
     axis = one_axis(axis, output.ndim)
     if target.shape != tuple(n for a, n in enumerate(output.shape) if a != axis):
-        raise ShapeError(f"target must have the output's shape without its class axis; received {target.shape} and {output.shape}.")
+        raise ShapeError(
+            f"target must have the output's shape without its class axis; received {target.shape} and {output.shape}."
+        )
     hot = one_hot(target, output.shape[axis], axis, output.dtype)
     return negative(sum(hot * _log_probabilities(output, from_logits, axis), axis))
 
@@ -274,7 +282,9 @@ def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = No
     return x / maximum(size, small)
 
 
-def batch_normalization(x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3) -> Tensor:
+def batch_normalization(
+    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+) -> Tensor:
     """(x - mean) rsqrt(variance + epsilon) scale + offset; the vectors lie along `axis`."""
     x = convert_to_tensor(x)
     shape = tuple(n if a == one_axis(axis, x.ndim) else 1 for a, n in enumerate(x.shape))
@@ -285,7 +295,9 @@ def batch_normalization(x: Any, mean: Any, variance: Any, axis: int, offset: Any
     return out if offset is None else out + reshape(offset, shape)
 
 
-def layer_normalization(x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None, **kwargs: Any) -> Tensor:
+def layer_normalization(
+    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None, **kwargs: Any
+) -> Tensor:
     """(x - mean) rsqrt(variance + epsilon) gamma + beta, with mean and variance over `axis` of each sample."""
     if kwargs:
         raise TypeError(f"layer_normalization got unexpected arguments {sorted(kwargs)}.")

@@ -8,6 +8,7 @@ from typing import Any
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor, bind, cast, convert_to_tensor
 from lamella.frontend.arithmetic import bitwise_not, to_floats
+from lamella.ir.types import is_float
 from lamella.ops.axes import kept_shape, many_axes, one_axis
 from lamella.ops.elementwise import (
     absolute,
@@ -23,9 +24,8 @@ from lamella.ops.elementwise import (
     square,
     subtract,
 )
-from lamella.ops.logic import isfinite, isnan, to_bool, where
 from lamella.ops.elementwise import sqrt as _sqrt
-from lamella.ir.types import is_float
+from lamella.ops.logic import isfinite, isnan, to_bool, where
 
 _HALVES = ("float16", "bfloat16")
 
@@ -127,7 +127,9 @@ def _logical(name: str, x: Any, axis: Any, keepdims: bool) -> Tensor:
     if _count(flags, axis) == 0:
         neutral = convert_to_tensor(name == "reduce_min")
         axes = many_axes(axis, flags.ndim)
-        kept = kept_shape(flags.shape, axes) if keepdims else tuple(n for i, n in enumerate(flags.shape) if i not in axes)
+        kept = (
+            kept_shape(flags.shape, axes) if keepdims else tuple(n for i, n in enumerate(flags.shape) if i not in axes)
+        )
         return bind("broadcast", neutral, shape=kept)
     return _reduce(name, flags, axis, keepdims)
 
@@ -194,7 +196,11 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     top = where(isfinite(top), top, 0.0)
     out = add(log(sum(exp(subtract(x, top)), axis, True)), top)
     axes = many_axes(axis, x.ndim)
-    return out if keepdims or not axes else bind("reshape", out, shape=tuple(n for i, n in enumerate(x.shape) if i not in axes))
+    return (
+        out
+        if keepdims or not axes
+        else bind("reshape", out, shape=tuple(n for i, n in enumerate(x.shape) if i not in axes))
+    )
 
 
 def average(x: Any, axis: Any = None, weights: Any = None) -> Tensor:
@@ -207,7 +213,9 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Tensor:
             raise ShapeError(f"weights of shape {w.shape} don't fit axis {axis} of shape {x.shape}.")
         along = one_axis(axis, x.ndim)
         w = bind("reshape", w, shape=tuple(n if i == along else 1 for i, n in enumerate(x.shape)))
-    return divide(sum(multiply(x, w), axis), sum(bind("broadcast", w, shape=x.shape) if w.shape != x.shape else w, axis))
+    return divide(
+        sum(multiply(x, w), axis), sum(bind("broadcast", w, shape=x.shape) if w.shape != x.shape else w, axis)
+    )
 
 
 def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,9 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Tensor:
 def moveaxis(x: Any, source: Any, destination: Any) -> Tensor:
     """Axes `source` stand at `destination` afterwards; the others keep their order."""
     x = convert_to_tensor(x)
-    sources, targets = ([one_axis(a, x.ndim) for a in (v if isinstance(v, Sequence) else [v])] for v in (source, destination))
+    sources, targets = (
+        [one_axis(a, x.ndim) for a in (v if isinstance(v, Sequence) else [v])] for v in (source, destination)
+    )
     order = [a for a in range(x.ndim) if a not in sources]
     for target, axis in sorted(zip(targets, sources, strict=True)):
         order.insert(target, axis)
@@ -125,7 +127,9 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
     n = x.shape[axis]
     if isinstance(indices_or_sections, int):
         if n % indices_or_sections:
-            raise ShapeError(f"Can't split axis {axis} of size {n} into {indices_or_sections} equal parts; see array_split.")
+            raise ShapeError(
+                f"Can't split axis {axis} of size {n} into {indices_or_sections} equal parts; see array_split."
+            )
         cuts = list(range(n // indices_or_sections, n, n // indices_or_sections)) if n else []
     else:
         cuts = [int(i) for i in indices_or_sections]
@@ -160,7 +164,11 @@ def _raise_rank(x: Tensor, rank: int) -> Tensor:
 
 
 vstack, hstack, dstack = _stack_along(0, 2), _stack_along(1, 1), _stack_along(2, 3)
-vstack.__doc__, hstack.__doc__, dstack.__doc__ = "Rows below each other.", "Along axis 1, vectors along axis 0.", "Along axis 2."
+vstack.__doc__, hstack.__doc__, dstack.__doc__ = (
+    "Rows below each other.",
+    "Along axis 1, vectors along axis 0.",
+    "Along axis 2.",
+)
 
 
 def append(x1: Any, x2: Any, axis: int | None = None) -> Tensor:
@@ -233,8 +241,8 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     if counts.size > 1:
         return x[(slice(None),) * axis + (np.repeat(np.arange(x.shape[axis], dtype=np.int32), counts),)]
     wide = expand_dim(x, axis + 1)
-    wide = broadcast_to(wide, wide.shape[:axis + 1] + (int(counts[0]),) + wide.shape[axis + 2:])
-    return reshape(wide, x.shape[:axis] + (x.shape[axis] * int(counts[0]),) + x.shape[axis + 1:])
+    wide = broadcast_to(wide, wide.shape[: axis + 1] + (int(counts[0]),) + wide.shape[axis + 2 :])
+    return reshape(wide, x.shape[:axis] + (x.shape[axis] * int(counts[0]),) + x.shape[axis + 1 :])
 
 
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Tensor:

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lamella import tree
 from lamella.errors import did_you_mean
 from lamella.nn import losses, optimizers
-from lamella.nn.metrics import Mean
-from lamella.training.metric_resolution import BoundMetric, MetricRequest, metric_request
+from lamella.nn.metrics import Mean, Metric, as_metric, known
+
+
+@dataclass
+class BoundMetric:
+    """A metric with its name in the logs and its output."""
+
+    name: str
+    output: int
+    metric: Metric
+    weighted: bool
 
 
 class CompileArguments:
@@ -34,8 +44,8 @@ class CompileArguments:
         self.optimizer = optimizers.get(optimizer)
         self.loss = tree.map_structure(losses.as_loss, loss)
         self.loss_weights = loss_weights
-        self.metrics = _requests(metrics, "metrics")
-        self.weighted_metrics = _requests(weighted_metrics, "weighted_metrics")
+        self.metrics = _checked(metrics, "metrics")
+        self.weighted_metrics = _checked(weighted_metrics, "weighted_metrics")
         self.run_eagerly = run_eagerly
         self.loss_tracker = Mean(name="loss")
         self.bound = False
@@ -74,13 +84,14 @@ class CompileArguments:
             ValueError: the arguments do not fit the outputs.
         """
         self.spread_losses(names)
+        loss_of = {i: loss for i, loss, _ in self.output_losses}
         bound: list[BoundMetric] = []
-        for requests, weighted in ((self.metrics, False), (self.weighted_metrics, True)):
-            for i, entry in enumerate(spread(requests, names, "metrics", replicate=len(names) == 1)):
-                for request in tree.flatten(entry):
-                    if request is not None:
-                        metric = request.resolve(y[i], y_pred[i])
-                        bound.append(BoundMetric(_log_name(request, names, i, weighted, bound), i, metric, weighted))
+        for given, weighted in ((self.metrics, False), (self.weighted_metrics, True)):
+            for i, entry in enumerate(spread(given, names, "metrics", replicate=len(names) == 1)):
+                for identifier in tree.flatten(entry):
+                    if identifier is not None:
+                        metric = as_metric(identifier, y[i].shape, y_pred[i].shape, loss_of.get(i))
+                        bound.append(BoundMetric(_log_name(metric.name, names, i, weighted, bound), i, metric, weighted))
         self.bound_metrics = bound
         self.bound = True
 
@@ -92,12 +103,16 @@ class CompileArguments:
         return named | {bound.name: bound.metric for bound in self.bound_metrics}
 
 
-def _requests(given: Any, argument: str) -> Any:
+def _checked(given: Any, argument: str) -> Any:
+    """The argument itself, if all that it holds are metrics."""
     if given is None:
         return None
     if isinstance(given, str) or not isinstance(given, (list, tuple, dict)):
         raise ValueError(f"{argument} must be a list, tuple or dict, received {given!r}; write {argument}=[{given!r}].")
-    return tree.map_structure(lambda item: None if item is None else metric_request(item), given)
+    for identifier in tree.flatten(given):
+        if identifier is not None:
+            known(identifier)
+    return given
 
 
 def spread(given: Any, names: list[str], argument: str, replicate: bool) -> list[Any]:
@@ -130,8 +145,8 @@ def spread(given: Any, names: list[str], argument: str, replicate: bool) -> list
     return [given] * len(names)
 
 
-def _log_name(request: MetricRequest, names: list[str], output: int, weighted: bool, taken: Sequence[BoundMetric]) -> str:
-    name = f"{names[output]}_{request.name}" if len(names) > 1 else request.name
+def _log_name(metric_name: str, names: list[str], output: int, weighted: bool, taken: Sequence[BoundMetric]) -> str:
+    name = f"{names[output]}_{metric_name}" if len(names) > 1 else metric_name
     used = {bound.name for bound in taken}
     if weighted and name in used:
         name = f"weighted_{name}"

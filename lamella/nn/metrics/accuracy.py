@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from lamella import ops
@@ -9,7 +10,13 @@ from lamella.errors import ShapeError
 from lamella.frontend import Tensor
 from lamella.nn.losses.reduction import align_ranks
 from lamella.nn.metrics.metric import METRICS
-from lamella.nn.metrics.reduction import MeanMetricWrapper
+from lamella.nn.metrics.reduction import FUNCTIONS, MeanMetricWrapper
+
+
+def _accuracy(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Larger is better, for callbacks that must know; saved wrappers find the function by its name."""
+    function._direction = "up"  # type: ignore[attr-defined]
+    return FUNCTIONS.register()(function)
 
 
 def _aligned(name: str, y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
@@ -20,7 +27,7 @@ def _aligned(name: str, y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
     return y_true, y_pred
 
 
-@METRICS.register()
+@_accuracy
 def accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """1 where t = p exactly, else 0.
 
@@ -32,7 +39,7 @@ def accuracy(y_true: Any, y_pred: Any) -> Tensor:
     return ops.cast(ops.equal(ops.cast(y_true, y_pred.dtype), y_pred), "float32")
 
 
-@METRICS.register()
+@_accuracy
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
     """1 where (p > threshold) = t, else 0.
 
@@ -51,7 +58,7 @@ def _right_class(classes: Tensor, y_pred: Tensor) -> Tensor:
     return ops.cast(ops.logical_and(right, ops.equal(total, total)), "float32")
 
 
-@METRICS.register()
+@_accuracy
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """1 where argmax t = argmax p over the last axis (the first maximum), else 0.
 
@@ -81,7 +88,7 @@ def _class_numbers(name: str, y_true: Any, shape: tuple[int, ...]) -> Tensor:
     return ops.cast(y_true, "int32")
 
 
-@METRICS.register()
+@_accuracy
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Tensor:
     """1 where the class number t = argmax p over the last axis (the first maximum), else 0.
 
@@ -110,7 +117,7 @@ def _in_top_k(classes: Tensor, y_pred: Tensor, k: int) -> Tensor:
     return ops.cast(ops.logical_and(larger < k, known), "float32")
 
 
-@METRICS.register()
+@_accuracy
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
     """1 where the class of the largest t is among the k largest p, else 0.
 
@@ -121,7 +128,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
     return _in_top_k(ops.argmax(ops.convert_to_tensor(y_true), axis=-1), ops.convert_to_tensor(y_pred), k)
 
 
-@METRICS.register()
+@_accuracy
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Tensor:
     """1 where the class number t is among the k largest p, else 0.
 

@@ -11,7 +11,10 @@ from lamella.nn.losses.loss import LOSSES
 from lamella.nn.losses.reduction import fit_weights, mask_weights
 from lamella.nn.masks import get_mask
 from lamella.nn.metrics.metric import METRICS, Metric
-from lamella.nn.registry import checked_config
+from lamella.nn.registry import Registry, checked_config
+
+# Metric functions that are no losses; strings name the classes in METRICS.
+FUNCTIONS = Registry("keras.metrics", "metric function")
 
 
 def samplewise(values: Any, sample_weight: Any, reduce: Callable[..., Tensor],
@@ -152,13 +155,13 @@ class MeanMetricWrapper(Mean):
         super().update_state(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        own = {"fn": METRICS.serialize(self._fn)} if type(self) is MeanMetricWrapper else {}
+        own = {"fn": FUNCTIONS.serialize(self._fn)} if type(self) is MeanMetricWrapper else {}
         return {**own, **super().get_config(), **self._fn_kwargs}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Metric:
         config = dict(config)
         if "fn" in config:
-            known = METRICS if config["fn"] in METRICS.objects else LOSSES
+            known = FUNCTIONS if config["fn"] in FUNCTIONS.objects else LOSSES
             config["fn"] = known.get(config["fn"])
         return checked_config(cls, config)
