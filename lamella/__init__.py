@@ -13,7 +13,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from lamella._namespace import DTYPES, MODULES, OBJECTS, install, load
-
 from lamella.settings import settings as config
 
 if TYPE_CHECKING:

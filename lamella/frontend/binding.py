@@ -24,8 +24,8 @@ _ALIASING = frozenset(p.name for p in PRIMITIVES.values() if p.kind in ("move", 
 def bind(name: str, *inputs: Any, **params: Any) -> Any:
     """Apply the primitive `name`.
 
-    While tracing, appends an equation to the graph; otherwise evaluates with the reference interpreter, and open tapes record it.
-    Inputs must already have the dtypes that the primitive asks for.
+    While tracing, appends an equation to the graph; otherwise evaluates with the reference interpreter, and open
+    tapes record it. Inputs must already have the dtypes that the primitive asks for.
 
     Returns:
         A tensor, or a tuple of them if the primitive has several outputs.

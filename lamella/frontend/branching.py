@@ -14,8 +14,8 @@ from lamella.frontend.state import state
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
     """The results of `true_fn()` if `pred` holds, else those of `false_fn()`.
 
-    A known predicate runs one branch. In a trace both are computed and the result, as well as what they assigned to variables, is
-    chosen by element; so neither may rely on not being run.
+    A known predicate runs one branch. In a trace both are computed and the result, as well as what they assigned to
+    variables, is chosen by element; so neither may rely on not being run.
 
     Raises:
         ShapeError: the predicate isn't a scalar, or the branches return different structures.

@@ -45,7 +45,8 @@ def result_type(*dtypes: object) -> str:
     """The dtype that operands are cast to before they meet.
 
     Args:
-        *dtypes: names, numpy dtypes, or the Python types `bool`, `int`, `float`, which never widen a tensor of their kind.
+        *dtypes: names, numpy dtypes, or the Python types `bool`, `int`, `float`, which never widen a tensor of their
+            kind.
 
     Raises:
         DTypeError: no tensor can have such a dtype.

@@ -152,13 +152,14 @@ def function(
 ) -> Any:
     """Compile a function of tensors as one program.
 
-    The first call with new shapes, dtypes or Python values traces and compiles; `function.retraces` (and LAMELLA_LOG=trace) says why.
-    Variables that the function assigns are updated in place; if it raises while being traced, none has changed.
+    The first call with new shapes, dtypes or Python values traces and compiles; `function.retraces` (and
+    LAMELLA_LOG=trace) says why. Variables that the function assigns are updated in place; if it raises while being
+    traced, none has changed.
 
     Args:
         python_function: the function; or None, to use options: `@function(jit_compile=True)`.
-        jit_compile, reduce_retracing, autograph: accepted for compatibility; everything is compiled, and Python's `if` on a
-            tensor is an error.
+        jit_compile, reduce_retracing, autograph: accepted for compatibility; everything is compiled, and Python's
+            `if` on a tensor is an error.
 
     Example:
         >>> @function

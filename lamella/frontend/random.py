@@ -1,7 +1,7 @@
 """Random numbers: pure functions of a key, and generators that count keys up.
 
-A key is uint32[2] = (seed, counter); element i of a draw depends on the key and i alone (`random_bits`), so that results do not depend
-on threads, and a mask can be computed again from its key instead of being stored.
+A key is uint32[2] = (seed, counter); element i of a draw depends on the key and i alone (`random_bits`), so that
+results do not depend on threads, and a mask can be computed again from its key instead of being stored.
 """
 
 from __future__ import annotations
@@ -238,7 +238,9 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
 
 
 def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> Tensor:
-    """Class numbers drawn from `logits (batch, classes)`: argmax(logits + Gumbel noise); result `(batch, num_samples)`."""
+    """Class numbers drawn from `logits (batch, classes)`: argmax(logits + Gumbel noise); result `(batch,
+    num_samples)`.
+    """
     x = convert_to_tensor(logits)
     u = divide(add(_open_unit((x.shape[0], num_samples, x.shape[1]), seed, "float32"), 1.0), 2.0)
     gumbel = bind("neg", bind("log", bind("neg", bind("log", u))))

@@ -8,7 +8,8 @@ from lamella.frontend.arithmetic import add, multiply, subtract, to_floats
 from lamella.frontend.binding import bind, cast
 from lamella.frontend.tensor import Tensor
 
-# Giles, "Approximating the erfinv function", GPU Computing Gems 2, 2011: polynomials in w = -log(1 - x^2), highest power first.
+# Giles, "Approximating the erfinv function", GPU Computing Gems 2, 2011: polynomials in w = -log(1 - x^2),
+# highest power first.
 _CENTRE = (
     2.81022636e-08,
     3.43273939e-07,

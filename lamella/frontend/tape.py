@@ -1,8 +1,8 @@
 """`GradientTape`: records what happens, and differentiates it backwards.
 
-Eagerly the tape keeps the primitives that depend on something watched, builds a graph of them when a gradient is asked for, and applies
-the reverse pass through `bind`, so that outer tapes record it and can differentiate again. In a trace the equations are already
-there: the reverse pass is appended to the trace's own graph.
+Eagerly the tape keeps the primitives that depend on something watched, builds a graph of them when a gradient is
+asked for, and applies the reverse pass through `bind`, so that outer tapes record it and can differentiate again. In
+a trace the equations are already there: the reverse pass is appended to the trace's own graph.
 """
 
 from __future__ import annotations

@@ -113,8 +113,8 @@ class TracedValueError(LamellaError, TypeError):
 class Tensor(TensorLike):
     """An immutable array with a static shape and dtype.
 
-    Made by `lamella.ops.convert_to_tensor` and by every operation. Operators and indexing work as in numpy; a Python number takes the
-    tensor's dtype, tensors of different dtypes are promoted as in Keras.
+    Made by `lamella.ops.convert_to_tensor` and by every operation. Operators and indexing work as in numpy; a Python
+    number takes the tensor's dtype, tensors of different dtypes are promoted as in Keras.
 
     Example:
         >>> x = Tensor(np.array([1.0, 2.0], np.float32))
@@ -169,7 +169,9 @@ def _traced_message(tensor: Tensor) -> str:
         filter(None, [source.scope and f"in layer {source.scope}", source.place and f"made at {source.place}"])
     )
     return (
-        f"The value of a tensor ({tensor._type}{', ' + where if where else ''}) was asked for while {tensor._trace.name!r} is "
-        "being traced; it only exists when the compiled graph runs. Use lamella.ops (such as ops.where or ops.cond) instead of "
+        f"The value of a tensor ({tensor._type}{', ' + where if where else ''}) was asked for while "
+        f"{tensor._trace.name!r} is "
+        "being traced; it only exists when the compiled graph runs. Use lamella.ops (such as ops.where or "
+        "ops.cond) instead of "
         "Python's if, float() or numpy, or call the function without @function."
     )

@@ -80,7 +80,8 @@ class Trace:
             return tensor._atom  # type: ignore[return-value]
         if tensor._array is None:
             raise LamellaError(
-                f"A tensor ({tensor._type}) of the trace of {tensor._trace.name!r} was used in the trace of {self.name!r}. "
+                f"A tensor ({tensor._type}) of the trace of {tensor._trace.name!r} was used in the trace "
+                f"of {self.name!r}. "
                 "Pass it as an argument, or keep state in a Variable."
             )
         if tensor.shape == ():
@@ -145,11 +146,13 @@ class Traced:
     """The graph of a function, and how it hangs together with Python.
 
     Attributes:
-        graph: inputs are the specs' leaves, then `variables`; outputs are the tensors among the results, then the new value of
-            each variable in `assigned`.
-        variables: captured variables (constants among them, as variables that nobody else holds), in order of first use.
+        graph: inputs are the specs' leaves, then `variables`; outputs are the tensors among the results, then the
+            new value of each variable in `assigned`.
+        variables: captured variables (constants among them, as variables that nobody else holds), in order of first
+            use.
         assigned: positions in `variables` of those that get a new value.
-        structure: tree of the results; a `TensorSpec` stands for each tensor, other leaves (such as None) stand for themselves.
+        structure: tree of the results; a `TensorSpec` stands for each tensor, other leaves (such as None) stand for
+            themselves.
         n_inputs: number of inputs that are not variables.
     """
 

@@ -29,8 +29,8 @@ def aligned_empty(shape: tuple[int, ...], dtype: str) -> np.ndarray:
 class Variable(TensorLike):
     """An array that keeps its place in memory and changes in place.
 
-    Usable wherever a tensor is. In a trace, the first read makes it an input of the graph, and what is assigned becomes an output,
-    written back into the same memory when the compiled graph runs.
+    Usable wherever a tensor is. In a trace, the first read makes it an input of the graph, and what is assigned
+    becomes an output, written back into the same memory when the compiled graph runs.
 
     Args:
         initial: value, or a function `(shape, dtype) -> value` that is called outside of traces and tapes.
@@ -69,7 +69,8 @@ class Variable(TensorLike):
                 initial = initial(tuple(shape or ()), dtype=standardize_dtype(dtype))
         if isinstance(initial, Tensor) and initial._array is None:
             raise LamellaError(
-                f"Variable {self.path!r} can't start from a traced tensor ({initial._type}), for it outlives the trace. "
+                f"Variable {self.path!r} can't start from a traced tensor ({initial._type}), for it "
+                f"outlives the trace. "
                 "Give a function (shape, dtype) -> value; it runs outside of the trace."
             )
         return to_array(initial._concrete() if isinstance(initial, Tensor) else initial, dtype)
@@ -85,7 +86,8 @@ class Variable(TensorLike):
     def _concrete(self) -> np.ndarray:
         if state.trace is not None:
             raise TracedValueError(
-                f"The value of variable {self.path!r} was asked for while {state.trace.name!r} is being traced; it only "
+                f"The value of variable {self.path!r} was asked for while {state.trace.name!r} is being "
+                f"traced; it only "
                 "exists when the compiled graph runs. Use it as a tensor instead."
             )
         return self._array

@@ -6,7 +6,8 @@ is one call: thread 0 counts steps and passes the stop flag on, and all threads 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from lamella.ir import Literal, Var
 from lamella.native.contraction import contract_kernel
@@ -15,7 +16,7 @@ from lamella.native.kernel import Kernel
 from lamella.native.llvm_text import Emitter, Val, index
 from lamella.native.loops import cumsum_kernel, loop_kernel, reduce_kernel, scatter_add_kernel
 from lamella.native.memory import Buffer, Plan
-from lamella.native.target import Machine, function_attributes
+from lamella.native.target import FLUSH_TEXT, Machine, function_attributes
 from lamella.native.team import BARRIER_TEXT
 
 EMITTERS: dict[str, Callable[[Plan, Cluster, Machine], Kernel]] = {
@@ -23,7 +24,7 @@ EMITTERS: dict[str, Callable[[Plan, Cluster, Machine], Kernel]] = {
     "cumsum": cumsum_kernel}
 
 # Words of a call's context, 8 bytes each. The barrier has a cache line of its own.
-ARENA, SCRATCH_WORD, PROGRESS, STOP = 0, 1, 2, 3  # STOP: two words, used alternately
+ARENA, SCRATCH_WORD, PROGRESS, STOP, PROFILE = 0, 1, 2, 3, 5  # STOP: two words, used alternately
 BARRIER = 8
 TABLE = 16
 
@@ -31,8 +32,9 @@ TABLE = 16
 class Program:
     """Emits a plan's kernels and the function that runs them."""
 
-    def __init__(self, plan: Plan, host: Machine) -> None:
-        self.plan, self.host = plan, host
+    def __init__(self, plan: Plan, host: Machine, profile: bool = False) -> None:
+        """`profile` adds code that counts the cycles of thread 0 in each kernel, and last the cycles in barriers."""
+        self.plan, self.host, self.profile = plan, host, profile
         self.kernels: dict[Cluster, Kernel] = {}
         self.names: dict[Cluster, str] = {}
         self.functions: dict[str, str] = {}  # body -> name: equal kernels are compiled once
@@ -62,9 +64,9 @@ class Program:
     def text(self) -> str:
         """The module."""
         kernels = [f"define internal void @{name}{body}" for body, name in self.functions.items()]
-        main = f"define void @run(ptr %ctx, i64 %tid, i64 %nt) #0 {{\nentry:\n{self.f.text()}\n}}\n"
+        main = f"define internal void @program(ptr %ctx, i64 %tid, i64 %nt) #0 {{\nentry:\n{self.f.text()}\n}}\n"
         declarations = sorted(self.declarations | self.f.declarations)
-        return "\n".join([*declarations, BARRIER_TEXT, *kernels, main, function_attributes()]) + "\n"
+        return "\n".join([*declarations, BARRIER_TEXT, FLUSH_TEXT, *kernels, main, function_attributes()]) + "\n"
 
     # The function.
 
@@ -104,7 +106,26 @@ class Program:
 
     def _barrier(self) -> None:
         self.barriers += 1
-        self.f.line(f"call void @barrier(ptr %ctx, i64 {BARRIER}, i64 %nt)")
+        with self._measured(len(self.kernels)):
+            self.f.line(f"call void @barrier(ptr %ctx, i64 {BARRIER}, i64 %nt)")
+
+    @contextmanager
+    def _measured(self, slot: int) -> Iterator[None]:
+        """Add the cycles that thread 0 spends inside to a slot of the profile."""
+        if not self.profile:
+            yield
+            return
+        f = self.f
+        before = f.call("int64", 0, "llvm.readcyclecounter")
+        yield
+        after = f.call("int64", 0, "llvm.readcyclecounter")
+
+        def add() -> None:
+            pointer = f.op("ptr", 0, f"getelementptr i64, ptr {self._word(PROFILE).ref}, i64 {slot}")
+            spent = f.op("int64", 0, f"sub i64 {after.ref}, {before.ref}")
+            f.line(f"store i64 {f.iadd(f.op('int64', 0, f'load i64, ptr {pointer.ref}'), spent).ref}, ptr {pointer.ref}")
+
+        f.when(f.op("bool", 0, "icmp eq i64 %tid, 0"), add)
 
     def _phases(self, plan: Plan) -> None:
         for number, phase in enumerate(plan.phases):
@@ -123,6 +144,12 @@ class Program:
         def call(lo: str, hi: str) -> None:
             f.line(f"call void @{name}({', '.join([*arguments, f'i64 {lo}', f'i64 {hi}', f'ptr {self.scratch_pointer.ref}'])})")
 
+        with self._measured(list(self.kernels).index(cluster)):
+            self._share(kernel, position, call)
+
+    def _share(self, kernel: Kernel, position: int, call: Callable[[str, str], None]) -> None:
+        """Call a kernel for this thread's units."""
+        f = self.f
         if kernel.serial:  # small kernels of one phase go to different threads
             turn = f.op("int64", 0, f"urem i64 {position}, %nt")
             mine = f.op("bool", 0, f"icmp eq i64 {turn.ref}, %tid")

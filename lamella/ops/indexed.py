@@ -165,7 +165,9 @@ def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, so
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Tensor:
-    """How often (or with which total weight) each integer from 0 occurs; outside of traces the length is max(x) + 1 at least."""
+    """How often (or with which total weight) each integer from 0 occurs; outside of traces the length is max(x) + 1
+    at least.
+    """
     x = convert_to_tensor(x)
     n = builtin_max(minlength, int(x.numpy().max(initial=-1)) + 1) if x._array is not None else minlength
     counted = (
@@ -233,7 +235,9 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
 
 
 def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
-    """The block of the given shape that starts at `start_indices`; a start that is only known at run time is moved so that it fits."""
+    """The block of the given shape that starts at `start_indices`; a start that is only known at run time is moved so
+    that it fits.
+    """
     x = convert_to_tensor(inputs)
     out, size = x, shape_tuple(shape)
     for axis, (start, n) in enumerate(zip(_starts(start_indices), size, strict=True)):
@@ -295,5 +299,7 @@ def _dynamic_update(x: Tensor, starts: list[Any], new: Tensor) -> Tensor:
 
 
 def nonzero(x: Any) -> tuple[Tensor, ...]:
-    """The positions of nonzero elements, one int32 vector per axis; only outside of traces, for the shape depends on values."""
+    """The positions of nonzero elements, one int32 vector per axis; only outside of traces, for the shape depends on
+    values.
+    """
     return where(x)

@@ -26,7 +26,9 @@ def dot(x1: Any, x2: Any) -> Tensor:
 
 
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Tensor:
-    """Sum of products over pairs of axes: `axes` pairs of lists, or the number of last axes of x1 and first axes of x2."""
+    """Sum of products over pairs of axes: `axes` pairs of lists, or the number of last axes of x1 and first axes of
+    x2.
+    """
     x, y = promote(x1, x2)
     if isinstance(axes, int):
         left, right = list(range(x.ndim - axes, x.ndim)), list(range(axes))
@@ -48,7 +50,8 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Tensor:
 
 
 def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Tensor:
-    """Sum of products by letters, such as `einsum("bik,bkj->bij", x, y)`; without `->`, letters that appear once remain, sorted.
+    """Sum of products by letters, such as `einsum("bik,bkj->bij", x, y)`; without `->`, letters that appear once
+    remain, sorted.
 
     More than two operands are multiplied from left to right. `...` stands for leading axes that the operands share.
 

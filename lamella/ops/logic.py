@@ -66,7 +66,8 @@ def logical_not(x: Any) -> Tensor:
 
 
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
-    """x1 where the condition holds, else x2. The gradient of the side not chosen is 0, unless its own derivative isn't finite.
+    """x1 where the condition holds, else x2. The gradient of the side not chosen is 0, unless its own derivative
+    isn't finite.
 
     With the condition alone, outside of traces: the positions where it holds, as `nonzero`.
     """

@@ -76,7 +76,9 @@ def sigmoid(x: Any) -> Tensor:
 
 
 def gelu(x: Any, approximate: bool = True) -> Tensor:
-    """x times the normal distribution function: x (1 + erf(x / sqrt 2)) / 2, or with tanh(sqrt(2/pi) (x + 0.044715 x^3)) for erf."""
+    """x times the normal distribution function: x (1 + erf(x / sqrt 2)) / 2, or with tanh(sqrt(2/pi) (x + 0.044715
+    x^3)) for erf.
+    """
     (x,) = to_floats(x)
     if approximate:
         return x * 0.5 * (tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1.0)
@@ -215,7 +217,8 @@ def multi_hot(
 def _check_same(target: Tensor, output: Tensor) -> None:
     if target.shape != output.shape or not output.ndim:
         raise ShapeError(
-            f"target and output must have the same shape with at least one axis; received {target.shape} and {output.shape}."
+            f"target and output must have the same shape with at least one axis; received {target.shape} "
+            f"and {output.shape}."
         )
 
 
@@ -230,7 +233,8 @@ def _log_probabilities(output: Tensor, from_logits: bool, axis: int) -> Tensor:
 
 
 def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Tensor:
-    """-sum(target log p) over `axis`; p = output / sum(output), clipped to epsilon..1 - epsilon, or softmax(output) of logits.
+    """-sum(target log p) over `axis`; p = output / sum(output), clipped to epsilon..1 - epsilon, or softmax(output)
+    of logits.
 
     Args:
         target: probabilities, of the output's shape.
@@ -261,7 +265,9 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
 
 
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Tensor:
-    """-(target log p + (1 - target) log(1 - p)) by element; p = output clipped to epsilon..1 - epsilon, or sigmoid of logits."""
+    """-(target log p + (1 - target) log(1 - p)) by element; p = output clipped to epsilon..1 - epsilon, or sigmoid of
+    logits.
+    """
     target, (output,) = convert_to_tensor(target), to_floats(output)
     if target.shape != output.shape:
         raise ShapeError(f"target and output must have the same shape; received {target.shape} and {output.shape}.")

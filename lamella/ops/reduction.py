@@ -1,4 +1,6 @@
-"""Reductions over axes. `axis` is None (all axes), an axis, or a tuple of axes; `keepdims` keeps reduced axes with size 1."""
+"""Reductions over axes. `axis` is None (all axes), an axis, or a tuple of axes; `keepdims` keeps reduced axes with
+size 1.
+"""
 
 from __future__ import annotations
 
@@ -256,8 +258,8 @@ def _nan_extremum(extremum: Any, x: Any, neutral: float, axis: Any, keepdims: bo
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Vector norms over all axes or one axis: None and 2 sqrt(sum x^2), 1 sum |x|, inf max |x|, 0 the number of nonzero ones,
-    p (sum |x|^p)^(1/p); over two axes None and "fro"."""
+    """Vector norms over all axes or one axis: None and 2 sqrt(sum x^2), 1 sum |x|, inf max |x|, 0 the number of
+    nonzero ones, p (sum |x|^p)^(1/p); over two axes None and "fro"."""
     (x,) = to_floats(x)
     size = absolute(x)
     if ord in (None, 2, "fro", "euclidean"):

@@ -249,8 +249,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     """`pad_width[i]` = (before, after) elements added along axis i; one pair or one number serves all axes.
 
     Args:
-        mode: `"constant"` (`constant_values`, default 0), `"reflect"`, `"symmetric"`, or another mode of `numpy.pad` that only
-            repeats elements.
+        mode: `"constant"` (`constant_values`, default 0), `"reflect"`, `"symmetric"`, or another mode of `numpy.pad`
+            that only repeats elements.
     """
     x = convert_to_tensor(x)
     widths = [tuple(int(n) for n in pair) for pair in np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))]

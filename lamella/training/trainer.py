@@ -15,12 +15,11 @@ from lamella.training.predicting import Predicting
 from lamella.training.preparation import chosen_batch_size, open_data, open_validation, prepare
 from lamella.training.programs import ProgramCache
 from lamella.training.runners import ArrayBatches, ArrayRunner, Hooks, StreamRunner
-from lamella.training.single_batch import SingleBatch
 
 Runner = ArrayRunner | StreamRunner
 
 
-class Trainer(SingleBatch, Predicting):
+class Trainer(Predicting):
     """The training half of `Model`.
 
     Attributes:
