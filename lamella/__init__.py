@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from lamella._namespace import DTYPES, MODULES, OBJECTS, install, load
-from lamella.settings import settings as config
+from lamella.settings import settings
 
 if TYPE_CHECKING:
     from lamella import callbacks as callbacks
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lamella.training import Model as Model
     from lamella.training import Sequential as Sequential
 
+config = settings
 __version__ = "0.1.0"
 PUBLIC = frozenset({*MODULES, *OBJECTS, *DTYPES})
 

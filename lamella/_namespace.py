@@ -44,7 +44,6 @@ OBJECTS = {
     )
 }
 OBJECTS |= {name: ("lamella.training", name) for name in ("Sequential", "Model", "Input")}
-OBJECTS |= {"config": ("lamella.settings", "settings")}
 
 # `lamella.float32` is "float32", for `tf.cast(x, tf.float32)`.
 DTYPES = (

@@ -80,7 +80,10 @@ class ReferenceCall:
         self.progress = np.zeros(2, np.int64)
 
     def run(self) -> None:
-        for buffer, value in zip(self.outputs, evaluate(self._exe.graph, self.arrays), strict=True):
+        values = evaluate(self._exe.graph, self.arrays)
+        if self._exe.donate:  # a value may be a view of an input that another output overwrites
+            values = [np.array(value) for value in values]
+        for buffer, value in zip(self.outputs, values, strict=True):
             np.copyto(buffer, value)
 
     def start(self) -> Running:

@@ -41,7 +41,7 @@ class CallbackList(Callback):
         super().__init__()
         self.callbacks = [] if callbacks is None else tree.flatten(callbacks)
         for callback in self.callbacks:
-            if not hasattr(callback, "on_train_begin"):
+            if isinstance(callback, type) or not hasattr(callback, "on_train_begin"):
                 raise TypeError(f"callbacks must hold Callback instances, received {callback!r}"
                                 + (": a class; call it to make an instance." if isinstance(callback, type) else "."))
         if add_history and not self._find(History):

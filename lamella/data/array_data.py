@@ -35,6 +35,7 @@ class ArrayData:
     """
 
     def __init__(self, x: Any, y: Any = None, sample_weight: Any = None, where: str = "fit", check: bool = True) -> None:
+        self.where = where
         self.x = as_arrays(x, f"{where}: x")
         self.y = as_arrays(y, f"{where}: y")
         self.sample_weight = as_arrays(sample_weight, f"{where}: sample_weight")
@@ -61,6 +62,7 @@ class ArrayData:
         """The rows from `start` to `stop`, without a copy."""
         part = ArrayData.__new__(ArrayData)
         part.x, part.y, part.sample_weight = (rows(t, slice(start, stop)) for t in (self.x, self.y, self.sample_weight))
+        part.where = self.where
         part.n = len(range(self.n)[start:stop])
         return part
 

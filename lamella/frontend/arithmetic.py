@@ -20,38 +20,53 @@ def _numeric(*values: TensorLike) -> list[TensorLike]:
     return [cast(v, "int32") for v in values] if values[0].dtype == "bool" else list(values)
 
 
+def _named(operation: Binary, name: str, doc: str) -> Binary:
+    operation.__name__ = operation.__qualname__ = name
+    operation.__doc__ = f"""{doc}
+
+    Args:
+        x1, x2: tensors or numbers; shapes broadcast, dtypes are promoted.
+    """
+    return operation
+
+
 def _arithmetic(name: str) -> Binary:
-    def operation(x: Any, y: Any) -> Tensor:
-        return bind(name, *_numeric(*promote(x, y)))
+    def operation(x1: Any, x2: Any) -> Tensor:
+        return bind(name, *_numeric(*promote(x1, x2)))
 
     return operation
 
 
-def _comparison(name: str) -> Binary:
-    def operation(x: Any, y: Any) -> Tensor:
-        return bind(name, *promote(x, y))
+def _comparison(primitive: str, name: str, doc: str) -> Binary:
+    def operation(x1: Any, x2: Any) -> Tensor:
+        return bind(primitive, *promote(x1, x2))
 
-    return operation
-
-
-_add, _mul, subtract = _arithmetic("add"), _arithmetic("mul"), _arithmetic("sub")
-_max, _min = _arithmetic("max"), _arithmetic("min")
-equal, not_equal, less = _comparison("eq"), _comparison("ne"), _comparison("lt")
-less_equal, greater, greater_equal = _comparison("le"), _comparison("gt"), _comparison("ge")
+    return _named(operation, name, doc)
 
 
-def _with_bools(numbers: Binary, logical: str) -> Binary:
+subtract = _named(_arithmetic("sub"), "subtract", "x1 - x2.")
+equal = _comparison("eq", "equal", "x1 = x2.")
+not_equal = _comparison("ne", "not_equal", "x1 differs from x2.")
+less = _comparison("lt", "less", "x1 < x2.")
+less_equal = _comparison("le", "less_equal", "x1 <= x2.")
+greater = _comparison("gt", "greater", "x1 > x2.")
+greater_equal = _comparison("ge", "greater_equal", "x1 >= x2.")
+
+
+def _with_bools(primitive: str, logical: str, name: str, doc: str) -> Binary:
     """Two bools stay bool, as in numpy: their sum, product and extrema are logical operations."""
 
-    def operation(x: Any, y: Any) -> Tensor:
-        left, right = promote(x, y)
-        return bind(logical, left, right) if left.dtype == "bool" else numbers(left, right)
+    def operation(x1: Any, x2: Any) -> Tensor:
+        x, y = promote(x1, x2)
+        return bind(logical if x.dtype == "bool" else primitive, x, y)
 
-    return operation
+    return _named(operation, name, doc)
 
 
-add, multiply = _with_bools(_add, "logical_or"), _with_bools(_mul, "logical_and")
-maximum, minimum = _with_bools(_max, "logical_or"), _with_bools(_min, "logical_and")
+add = _with_bools("add", "logical_or", "add", "x1 + x2.")
+multiply = _with_bools("mul", "logical_and", "multiply", "x1 * x2.")
+maximum = _with_bools("max", "logical_or", "maximum", "The larger of x1 and x2; equal ones share the gradient.")
+minimum = _with_bools("min", "logical_and", "minimum", "The smaller of x1 and x2; equal ones share the gradient.")
 
 
 def to_floats(*values: Any) -> list[TensorLike]:
@@ -65,33 +80,33 @@ def to_floats(*values: Any) -> list[TensorLike]:
     return promoted if is_float(dtype) else [cast(v, result_type(dtype, float)) for v in promoted]
 
 
-def divide(x: Any, y: Any) -> Tensor:
-    """x / y; integers become floats first."""
-    return bind("div", *to_floats(x, y))
+def divide(x1: Any, x2: Any) -> Tensor:
+    """x1 / x2; integers become floats first."""
+    return bind("div", *to_floats(x1, x2))
 
 
 true_divide = divide
 
 
-def floor_divide(x: Any, y: Any) -> Tensor:
-    """The largest integer not above x / y, in the operands' dtype; integers are exact up to 2^53."""
-    x, y = _numeric(*promote(x, y))
+def floor_divide(x1: Any, x2: Any) -> Tensor:
+    """The largest integer not above x1 / x2, in the operands' dtype; integers are exact up to 2^53."""
+    x, y = _numeric(*promote(x1, x2))
     if is_float(x.dtype):
         return bind("floor", bind("div", x, y))
     return cast(bind("floor", bind("div", cast(x, "float64"), cast(y, "float64"))), x.dtype)
 
 
-def mod(x: Any, y: Any) -> Tensor:
-    """x - y * floor(x / y): the remainder has the sign of y, as Python's %."""
-    x, y = _numeric(*promote(x, y))
+def mod(x1: Any, x2: Any) -> Tensor:
+    """x1 - x2 * floor(x1 / x2): the remainder has the sign of x2, as Python's %."""
+    x, y = _numeric(*promote(x1, x2))
     return bind("rem", x, y) if is_float(x.dtype) else subtract(x, multiply(y, floor_divide(x, y)))
 
 
-def power(x: Any, y: Any) -> Tensor:
-    """x^y. Small constant exponents become products; integers are computed in float64."""
-    if isinstance(y, (int, float)) and not isinstance(y, bool) and (small := _small_power(x, y)) is not None:
+def power(x1: Any, x2: Any) -> Tensor:
+    """x1^x2. Small constant exponents become products; integers are computed in float64."""
+    if isinstance(x2, (int, float)) and not isinstance(x2, bool) and (small := _small_power(x1, x2)) is not None:
         return small
-    x, y = _numeric(*promote(x, y))
+    x, y = _numeric(*promote(x1, x2))
     if is_float(x.dtype):
         return bind("pow", x, y)
     return cast(bind("round", bind("pow", cast(x, "float64"), cast(y, "float64"))), x.dtype)

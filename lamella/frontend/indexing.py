@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from typing import Any
 
 import numpy as np
@@ -48,11 +49,15 @@ def _open_mask(item: Any) -> list[Any]:
         raise IndexError("True and False are no indices; use None, or ops.where.")
     if item is None or item is Ellipsis or isinstance(item, (int, slice, np.integer)):
         return [item]
+    if isinstance(item, float):
+        raise DTypeError(f"An index must be an integer, received {item}.")
     array = item if isinstance(item, (TensorLike, np.ndarray)) else np.asarray(item, None if len(item) else np.int32)
-    if array.dtype == "bool" or array.dtype == np.bool_:
+    if "int" not in str(array.dtype) and array.dtype != "bool":
+        raise DTypeError(f"Indices must be integers or bools, received {array.dtype}.")
+    if array.dtype == "bool":
         return list(np.nonzero(np.asarray(array)))  # its shape depends on values: an error while tracing
     if array.ndim == 0 and (isinstance(array, np.ndarray) or array._array is not None):
-        return [int(array)]
+        return [operator.index(array[()]) if isinstance(array, np.ndarray) else operator.index(array)]
     return [array]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lamella.frontend.arithmetic import add, multiply, subtract, to_floats
@@ -69,7 +70,8 @@ def erfinv(x: Any) -> Tensor:
             slope = multiply(bind("exp", bind("neg", multiply(y, y))), _TWO_OVER_SQRT_PI)
             y = subtract(y, bind("div", subtract(bind("erf", y), small), slope))
     edge = bind("eq", bind("abs", small), _like(small, 1.0))
-    return cast(bind("select", edge, multiply(small, float("inf")), y), x.dtype)
+    infinite = bind("select", bind("lt", small, _like(small, 0.0)), _like(small, -math.inf), _like(small, math.inf))
+    return cast(bind("select", edge, infinite, y), x.dtype)
 
 
 def _like(x: Tensor, value: float) -> Tensor:

@@ -53,7 +53,7 @@ class Trace:
     def __init__(self, name: str) -> None:
         self.name = name
         self.builder = Builder()
-        self.captured: dict[Variable, Var] = {}
+        self.captured: dict[Variable, Tensor] = {}
         self.assigned: dict[Variable, Tensor] = {}
         self._pinned: dict[int, tuple[Tensor, Var]] = {}
         self._constants: dict[int, tuple[Tensor, Variable]] = {}
@@ -86,7 +86,7 @@ class Trace:
             )
         if tensor.shape == ():
             return Literal(tensor._array[()], tensor.dtype)
-        return self._capture(self._constant(tensor))
+        return self._capture(self._constant(tensor))._atom  # type: ignore[return-value]
 
     def pin(self, tensor: Tensor) -> Var:
         """A variable that stands for `tensor` from now on, even if it is a number, so that gradients can reach it."""
@@ -102,15 +102,17 @@ class Trace:
                 self._constants[id(tensor)] = tensor, Variable(tensor, trainable=False, name="constant")
         return self._constants[id(tensor)][1]
 
-    def _capture(self, variable: Variable) -> Var:
+    def _capture(self, variable: Variable) -> Tensor:
         if variable not in self.captured:
-            self.captured[variable] = self.builder.input(TensorType(variable.shape, variable.dtype), variable.path)
+            self.captured[variable] = self.wrap(
+                self.builder.input(TensorType(variable.shape, variable.dtype), variable.path)
+            )
         return self.captured[variable]
 
     def read(self, variable: Variable) -> Tensor:
         """The variable's value at this point of the program."""
-        var = self._capture(variable)
-        value = self.assigned.get(variable) or self.wrap(var)
+        initial = self._capture(variable)
+        value = self.assigned.get(variable, initial)
         if state.tapes:
             if variable in self.assigned:  # gradients reach the variable, not what it was computed from
                 value = self.emit("stop_gradient", [value], {})

@@ -16,7 +16,7 @@ from lamella.native.target import Library
 from lamella.native.team import aligned, team
 from lamella.settings import settings
 
-ARENA, SCRATCH, PROGRESS, TABLE = 0, 1, 2, 16  # words of a context, as in program.py
+ARENA, SCRATCH, PROGRESS, TABLE = 0, 1, 2, 24  # words of a context, as in program.py
 _RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 
 

@@ -2,6 +2,9 @@
 
 Each thread takes its share of every kernel's units; between phases the threads meet at a barrier. Loops run in here too, so an epoch
 is one call: thread 0 counts steps and passes the stop flag on, and all threads leave at the same step boundary.
+
+A core that another process needs would make every barrier wait for it. So when somebody had to sleep at a barrier, thread 0 does the next
+steps alone while the others wait once, and tries again later; results do not depend on who computed them.
 """
 
 from __future__ import annotations
@@ -23,10 +26,110 @@ EMITTERS: dict[str, Callable[[Plan, Cluster, Machine], Kernel]] = {
     "loop": loop_kernel, "reduce": reduce_kernel, "contract": contract_kernel, "scatter_add": scatter_add_kernel,
     "cumsum": cumsum_kernel}
 
-# Words of a call's context, 8 bytes each. The barrier has a cache line of its own.
-ARENA, SCRATCH_WORD, PROGRESS, STOP, PROFILE = 0, 1, 2, 3, 5  # STOP: two words, used alternately
+# Words of a call's context, 8 bytes each. The barrier has a cache line of its own, and so have the two slots through which thread 0
+# tells the others where to go on; they are used in turn, so that none is overwritten before everybody has read it.
+ARENA, SCRATCH_WORD, PROGRESS, PROFILE, ALONE = 0, 1, 2, 3, 4  # ALONE: how many steps to do alone next time
 BARRIER = 8
-TABLE = 16
+SLOTS = 16  # two slots of 4 words: next step, steps to do alone, stop
+TABLE = 24
+ALONE_FIRST, ALONE_MOST = 16, 1024
+
+
+# loop(ctx, tid, nt, lo, hi, step): the outermost loops. `progress` is the call's [finished steps, stop flag].
+LOOP_TEXT = f"""
+define internal i64 @report(ptr %ctx, i64 %next) nounwind {{
+  %pp = getelementptr i64, ptr %ctx, i64 {PROGRESS}
+  %progress = load ptr, ptr %pp
+  store atomic i64 %next, ptr %progress monotonic, align 8
+  %flag = getelementptr i64, ptr %progress, i64 1
+  %stop = load atomic i64, ptr %flag monotonic, align 8
+  ret i64 %stop
+}}
+define internal void @loop(ptr %ctx, i64 %tid, i64 %nt, i64 %lo, i64 %hi, ptr %step) nounwind {{
+entry:
+  %master = icmp eq i64 %tid, 0
+  %single = icmp eq i64 %nt, 1
+  %alonep = getelementptr i64, ptr %ctx, i64 {ALONE}
+  %barrier = getelementptr i64, ptr %ctx, i64 {BARRIER}
+  %napsp = getelementptr i8, ptr %barrier, i64 24
+  %all = sub i64 %hi, %lo
+  %first = select i1 %single, i64 %all, i64 0
+  br label %head
+head:
+  %i = phi i64 [%lo, %entry], [%next, %meet]
+  %alone = phi i64 [%first, %entry], [%alone1, %meet]
+  %turn = phi i64 [0, %entry], [%turn1, %meet]
+  %more = icmp slt i64 %i, %hi
+  br i1 %more, label %choose, label %out
+choose:
+  %solo = icmp sgt i64 %alone, 0
+  br i1 %solo, label %maybe, label %together
+maybe:
+  br i1 %master, label %mine, label %meet
+mine:
+  %wanted = add i64 %i, %alone
+  %past = icmp slt i64 %wanted, %hi
+  %end = select i1 %past, i64 %wanted, i64 %hi
+  br label %each
+each:
+  %j = phi i64 [%i, %mine], [%j1, %each]
+  call void %step(ptr %ctx, i64 0, i64 1, i64 %j)
+  %j1 = add i64 %j, 1
+  %stop0 = call i64 @report(ptr %ctx, i64 %j1)
+  %left = icmp slt i64 %j1, %end
+  %run = icmp eq i64 %stop0, 0
+  %again = and i1 %left, %run
+  br i1 %again, label %each, label %decide
+together:
+  call void %step(ptr %ctx, i64 %tid, i64 %nt, i64 %i)
+  br i1 %master, label %count, label %meet
+count:
+  %i1 = add i64 %i, 1
+  %stop1 = call i64 @report(ptr %ctx, i64 %i1)
+  br label %decide
+decide:
+  %at = phi i64 [%j1, %each], [%i1, %count]
+  %stop = phi i64 [%stop0, %each], [%stop1, %count]
+  %tried = phi i1 [false, %each], [true, %count]
+  %naps = atomicrmw xchg ptr %napsp, i32 0 seq_cst
+  %slept = icmp ne i32 %naps, 0
+  %bad = and i1 %tried, %slept
+  %old = load i64, ptr %alonep
+  %twice = shl i64 %old, 1
+  %capped = call i64 @llvm.smin.i64(i64 %twice, i64 {ALONE_MOST})
+  %grown = call i64 @llvm.smax.i64(i64 %capped, i64 {ALONE_FIRST})
+  %forget = select i1 %tried, i64 0, i64 %old
+  %keep = select i1 %bad, i64 %grown, i64 %forget
+  store i64 %keep, ptr %alonep
+  %then = select i1 %bad, i64 %grown, i64 0
+  %odd0 = and i64 %turn, 1
+  %word0 = mul i64 %odd0, 4
+  %slot0 = add i64 %word0, {SLOTS}
+  %write = getelementptr i64, ptr %ctx, i64 %slot0
+  store i64 %at, ptr %write
+  %write1 = getelementptr i64, ptr %write, i64 1
+  store i64 %then, ptr %write1
+  %write2 = getelementptr i64, ptr %write, i64 2
+  store i64 %stop, ptr %write2
+  br label %meet
+meet:
+  call void @barrier(ptr %ctx, i64 {BARRIER}, i64 %nt)
+  %odd = and i64 %turn, 1
+  %word = mul i64 %odd, 4
+  %slot = add i64 %word, {SLOTS}
+  %read = getelementptr i64, ptr %ctx, i64 %slot
+  %next = load i64, ptr %read
+  %read1 = getelementptr i64, ptr %read, i64 1
+  %alone1 = load i64, ptr %read1
+  %read2 = getelementptr i64, ptr %read, i64 2
+  %halt = load i64, ptr %read2
+  %turn1 = add i64 %turn, 1
+  %go = icmp eq i64 %halt, 0
+  br i1 %go, label %head, label %out
+out:
+  ret void
+}}
+"""
 
 
 class Program:
@@ -42,9 +145,9 @@ class Program:
         self.barriers = 0
         self._kernels(plan)
         self.scratch = -(-max([k.scratch + 16384 for k in self.kernels.values()], default=0) // 64) * 64
-        self.f = Emitter()
-        self._counters: dict[Buffer, Val] = {}
-        self._emit()
+        self.texts: list[str] = []
+        main = _Function(self, plan, None)
+        self.texts.append(main.text("program"))
 
     def _kernels(self, plan: Plan) -> None:
         for cluster in (c for phase in plan.phases for c in phase):
@@ -64,22 +167,29 @@ class Program:
     def text(self) -> str:
         """The module."""
         kernels = [f"define internal void @{name}{body}" for body, name in self.functions.items()]
-        main = f"define internal void @program(ptr %ctx, i64 %tid, i64 %nt) #0 {{\nentry:\n{self.f.text()}\n}}\n"
-        declarations = sorted(self.declarations | self.f.declarations)
-        return "\n".join([*declarations, BARRIER_TEXT, FLUSH_TEXT, *kernels, main, function_attributes()]) + "\n"
+        declarations = sorted(self.declarations | {f"declare i64 @llvm.{m}.i64(i64, i64)" for m in ("smin", "smax")})
+        return "\n".join([*declarations, BARRIER_TEXT, LOOP_TEXT, FLUSH_TEXT, *kernels, *self.texts, function_attributes()]) + "\n"
 
-    # The function.
 
-    def _emit(self) -> None:
-        f = self.f
-        self._pointers = f.section()
+class _Function:
+    """A function of the program: the whole, or one step of an outermost loop."""
+
+    def __init__(self, program: Program, plan: Plan, step: Buffer | None) -> None:
+        self.program, self.f, self.step = program, Emitter(), step
+        self._pointers = self.f.section()
         self._bases: dict[int, Val] = {}
         self._addresses: dict[Buffer, Val] = {}
+        self._counters: dict[Buffer, Val] = {step: Val("int64", 0, "%i")} if step else {}
         scratch = self._word(SCRATCH_WORD)
-        mine = f.op("int64", 0, f"mul i64 %tid, {self.scratch}")
-        self.scratch_pointer = f.op("ptr", 0, f"getelementptr i8, ptr {scratch.ref}, i64 {mine.ref}")
-        self._phases(self.plan)
-        f.line("ret void")
+        mine = self.f.op("int64", 0, f"mul i64 %tid, {program.scratch}")
+        self.scratch_pointer = self.f.op("ptr", 0, f"getelementptr i8, ptr {scratch.ref}, i64 {mine.ref}")
+        self._phases(plan)
+        self.f.line("ret void")
+        program.declarations |= self.f.declarations
+
+    def text(self, name: str) -> str:
+        counter = ", i64 %i" if self.step else ""
+        return f"define internal void @{name}(ptr %ctx, i64 %tid, i64 %nt{counter}) #0 {{\nentry:\n{self.f.text()}\n}}\n"
 
     def _word(self, word: int) -> Val:
         """A pointer from the context, loaded once at the entry."""
@@ -105,20 +215,20 @@ class Program:
         return self._addresses[buffer]
 
     def _barrier(self) -> None:
-        self.barriers += 1
-        with self._measured(len(self.kernels)):
+        self.program.barriers += 1
+        with self._measured(len(self.program.kernels)):
             self.f.line(f"call void @barrier(ptr %ctx, i64 {BARRIER}, i64 %nt)")
 
     @contextmanager
     def _measured(self, slot: int) -> Iterator[None]:
         """Add the cycles that thread 0 spends inside to a slot of the profile."""
-        if not self.profile:
+        if not self.program.profile:
             yield
             return
         f = self.f
-        before = f.call("int64", 0, "llvm.readcyclecounter")
+        before = f.op("int64", 0, "call i64 @llvm.readcyclecounter()")
         yield
-        after = f.call("int64", 0, "llvm.readcyclecounter")
+        after = f.op("int64", 0, "call i64 @llvm.readcyclecounter()")
 
         def add() -> None:
             pointer = f.op("ptr", 0, f"getelementptr i64, ptr {self._word(PROFILE).ref}, i64 {slot}")
@@ -138,13 +248,13 @@ class Program:
                     self._call(plan, cluster, position)
 
     def _call(self, plan: Plan, cluster: Cluster, position: int) -> None:
-        f, kernel, name = self.f, self.kernels[cluster], self.names[cluster]
+        f, kernel, name = self.f, self.program.kernels[cluster], self.program.names[cluster]
         arguments = [("i64 " if b.kind == "counter" else "ptr ") + self._address(b).ref for b in kernel.params]
 
         def call(lo: str, hi: str) -> None:
             f.line(f"call void @{name}({', '.join([*arguments, f'i64 {lo}', f'i64 {hi}', f'ptr {self.scratch_pointer.ref}'])})")
 
-        with self._measured(list(self.kernels).index(cluster)):
+        with self._measured(list(self.program.kernels).index(cluster)):
             self._share(kernel, position, call)
 
     def _share(self, kernel: Kernel, position: int, call: Callable[[str, str], None]) -> None:
@@ -167,28 +277,19 @@ class Program:
         body = plan.bodies[cluster]
         lo, hi = (self._scalar(plan, a) for a in eqn.inputs[:2])
         counter = body.buffers[body.graph.inputs[0]]
-        outermost = plan is self.plan
-        head, inside, done = f.fresh("epoch"), f.fresh("step"), f.fresh("end")
-        before = f.label
-        f.line(f"br label %{head}")
-        f.block(head)
-        i = Val("int64", 0, "%" + f.fresh("i"))
-        phi = f.section()
-        more = f.op("bool", 0, f"icmp slt i64 {i.ref}, {hi.ref}")
-        f.line(f"br i1 {more.ref}, label %{inside}, label %{done}")
-        f.block(inside)
-        self._counters[counter] = i
-        self._phases(body)
-        after = f.op("int64", 0, f"add i64 {i.ref}, 1")
-        if outermost:
-            self._report(after)
-        self._barrier()
-        going = self._going(after) if outermost else Val("bool", 0, "true")
-        latch = f.label
-        f.line(f"br i1 {going.ref}, label %{head}, label %{done}")
-        with f.into(phi):
-            f.line(f"{i.ref} = phi i64 [{lo.ref}, %{before}], [{after.ref}, %{latch}]")
-        f.block(done)
+        if plan is self.program.plan:
+            name = f"step_{len(self.program.texts)}"
+            self.program.texts.append(_Function(self.program, body, counter).text(name))
+            f.line(f"call void @loop(ptr %ctx, i64 %tid, i64 %nt, i64 {lo.ref}, i64 {hi.ref}, ptr @{name})")
+            return
+
+        def iteration(i: Val) -> list[Val]:
+            self._counters[counter] = i
+            self._phases(body)
+            self._barrier()
+            return []
+
+        f.loop(lo, hi, 1, iteration)
 
     def _scalar(self, plan: Plan, atom: object) -> Val:
         if isinstance(atom, Literal):
@@ -198,26 +299,3 @@ class Program:
         if buffer.kind == "counter":
             return self._counters[buffer]
         return self.f.op("int64", 0, f"load i64, ptr {self._address(buffer).ref}")
-
-    def _slot(self, step: Val) -> Val:
-        """The stop word of a step: two are used in turn, so that no thread overwrites what another has yet to read."""
-        odd = self.f.op("int64", 0, f"and i64 {step.ref}, 1")
-        word = self.f.op("int64", 0, f"add i64 {odd.ref}, {STOP}")
-        return self.f.op("ptr", 0, f"getelementptr i64, ptr %ctx, i64 {word.ref}")
-
-    def _report(self, step: Val) -> None:
-        """Thread 0 publishes the number of finished steps and passes the stop flag on."""
-        f = self.f
-
-        def publish() -> None:
-            progress = self._word(PROGRESS)
-            f.line(f"store atomic i64 {step.ref}, ptr {progress.ref} monotonic, align 8")
-            flag = f.op("ptr", 0, f"getelementptr i64, ptr {progress.ref}, i64 1")
-            stop = f.op("int64", 0, f"load atomic i64, ptr {flag.ref} monotonic, align 8")
-            f.line(f"store i64 {stop.ref}, ptr {self._slot(step).ref}")
-
-        f.when(f.op("bool", 0, "icmp eq i64 %tid, 0"), publish)
-
-    def _going(self, step: Val) -> Val:
-        stop = self.f.op("int64", 0, f"load i64, ptr {self._slot(step).ref}")
-        return self.f.op("bool", 0, f"icmp eq i64 {stop.ref}, 0")

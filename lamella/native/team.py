@@ -1,7 +1,7 @@
 """The team of threads that runs programs, and how its members wait.
 
-Workers are Python threads that enter native code once and stay there. They wait for a job, and at barriers, with a short spin and then
-in the kernel (futex): a pure spin is up to 40 times slower when another process needs the core.
+Workers are Python threads that enter native code once and stay there. They wait for a job, and at barriers, by spinning for a while and
+then sleeping in the kernel (futex).
 """
 
 from __future__ import annotations
@@ -16,41 +16,52 @@ import numpy as np
 
 from lamella.native.target import Library, function_attributes, to_object
 
-SPINS = 300
-_X86 = platform.machine().lower() in ("x86_64", "amd64", "i686")
-_FUTEX = {"x86_64": 202, "amd64": 202, "aarch64": 98, "arm64": 98}.get(platform.machine().lower())
+_MACHINE = platform.machine().lower()
+_X86 = _MACHINE in ("x86_64", "amd64", "i686")
+_FUTEX = {"x86_64": 202, "amd64": 202, "aarch64": 98, "arm64": 98}.get(_MACHINE)
 _HAS_FUTEX = sys.platform == "linux" and _FUTEX is not None
 
-_PAUSE = "call void @llvm.x86.sse2.pause()" if _X86 else "fence acquire"
-_DECLARE_PAUSE = "declare void @llvm.x86.sse2.pause()" if _X86 else ""
+# A waiter spins for longer than it takes to wake a sleeper (on a virtual machine with an idle core, tens of microseconds): shorter
+# spins let two threads put each other to sleep at every barrier. There is no `pause` in the loop: hypervisors trap it.
+SPIN_CYCLES = 250_000
+_CLOCK = "call i64 @llvm.readcyclecounter()" if _X86 else "add i64 %last, 16"  # elsewhere, count turns instead
 if _HAS_FUTEX:
-    _DECLARE = f"declare i64 @syscall(i64, ...)\n{_DECLARE_PAUSE}"
+    _DECLARE = "declare i64 @syscall(i64, ...)"
     _WAIT = f"call i64 (i64, ...) @syscall(i64 {_FUTEX}, ptr %word, i32 128, i32 %seen, ptr null, ptr null, i32 0)"
     _WAKE = f"call i64 (i64, ...) @syscall(i64 {_FUTEX}, ptr %word, i32 129, i32 2147483647, ptr null, ptr null, i32 0)"
 else:  # give the core away instead of sleeping
-    _DECLARE = f"declare i32 @sched_yield()\n{_DECLARE_PAUSE}"
+    _DECLARE = "declare i32 @sched_yield()"
     _WAIT = "call i32 @sched_yield()"
     _WAKE = "add i32 0, 0"
 
 # wait(word, seen): return once *word != seen. The number of sleepers stands 8 bytes after the word, so that waking costs nothing
-# when nobody sleeps.
+# when nobody sleeps; 24 bytes after it, how often somebody has fallen asleep.
 WAIT_TEXT = f"""{_DECLARE}
+declare i64 @llvm.readcyclecounter()
 define internal void @wait(ptr %word, i32 %seen) nounwind {{
 entry:
+  %first = load atomic i32, ptr %word acquire, align 4
+  %at_once = icmp ne i32 %first, %seen
+  br i1 %at_once, label %done, label %start
+start:
+  %last = add i64 0, 0
+  %began = {_CLOCK}
   br label %spin
 spin:
-  %n = phi i32 [0, %entry], [%n1, %again]
+  %last.s = phi i64 [%began, %start], [%clock, %again]
   %now = load atomic i32, ptr %word acquire, align 4
   %changed = icmp ne i32 %now, %seen
   br i1 %changed, label %done, label %again
 again:
-  {_PAUSE}
-  %n1 = add i32 %n, 1
-  %more = icmp ult i32 %n1, {SPINS}
+  %clock = {_CLOCK.replace("%last", "%last.s")}
+  %spent = sub i64 %clock, %began
+  %more = icmp ult i64 %spent, {SPIN_CYCLES}
   br i1 %more, label %spin, label %sleep
 sleep:
   %sleepers = getelementptr i8, ptr %word, i64 8
+  %naps = getelementptr i8, ptr %word, i64 24
   %up = atomicrmw add ptr %sleepers, i32 1 seq_cst
+  %count = atomicrmw add ptr %naps, i32 1 seq_cst
   %r = {_WAIT}
   %down = atomicrmw sub ptr %sleepers, i32 1 seq_cst
   %then = load atomic i32, ptr %word acquire, align 4
@@ -72,7 +83,7 @@ done:
 }}
 """
 
-# Barrier at ctx[word]: generation (i32 at 0), sleepers (i32 at 8), arrived (i32 at 16).
+# Barrier at ctx[word]: generation (i32 at 0), sleepers (8), arrived (16), naps (24).
 BARRIER_TEXT = WAIT_TEXT + """
 define internal void @barrier(ptr %ctx, i64 %word, i64 %nt) nounwind {
 entry:

@@ -17,8 +17,8 @@ def dtype_pair(dtype: Any) -> tuple[str, str]:
     """(variable dtype, computation dtype) of what a user passes as `dtype=`.
 
     Args:
-        dtype: None (the default float), a dtype name, a numpy dtype, `"mixed_float16"`, `"mixed_bfloat16"`, or the config
-            of a Keras dtype policy.
+        dtype: None (the default float), a dtype name, a numpy dtype, `"mixed_float16"`, `"mixed_bfloat16"`, or the
+            config of a Keras dtype policy.
 
     Raises:
         DTypeError: no such dtype.

@@ -10,6 +10,7 @@ from lamella.frontend import Tensor, bind, convert_to_tensor, promote
 from lamella.frontend.arithmetic import contract
 from lamella.frontend.arithmetic import matmul as matmul
 from lamella.ops.axes import one_axis
+from lamella.ops.creation import diagonal
 from lamella.ops.elementwise import multiply
 from lamella.ops.reduction import sum
 from lamella.ops.shaping import concatenate, expand_dims, moveaxis, ravel, reshape, stack, transpose
@@ -62,6 +63,8 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Tensor:
         raise TypeError(f"einsum got unexpected arguments {sorted(kwargs)}.")
     values = [v._tensor() for v in (promote(*operands) if len(operands) > 1 else [convert_to_tensor(operands[0])])]
     inputs, output = _explicit(subscripts.replace(" ", ""), values)
+    opened = [_open_diagonals(v, names) for v, names in zip(values, inputs, strict=True)]
+    values, inputs = [v for v, _ in opened], [names for _, names in opened]
     result, names = values[0], inputs[0]
     if len(values) == 1:
         return _single(result, names, output)
@@ -93,9 +96,19 @@ def _explicit(subscripts: str, values: list[Tensor]) -> tuple[list[str], str]:
     return inputs, output.replace("...", dots)
 
 
+def _open_diagonals(x: Tensor, names: str) -> tuple[Tensor, str]:
+    """A letter that an operand has twice stands for its diagonal."""
+    for c in dict.fromkeys(names):
+        while names.count(c) > 1:
+            first, second = names.index(c), names.index(c, names.index(c) + 1)
+            if x.shape[first] != x.shape[second]:
+                raise ShapeError(f"einsum: axis {c!r} is {x.shape[first]} and {x.shape[second]} in one operand.")
+            x = diagonal(x, 0, first, second)
+            names = names[:first] + names[first + 1 : second] + names[second + 1 :] + c
+    return x, names
+
+
 def _single(x: Tensor, names: str, output: str) -> Tensor:
-    if len(set(names)) != len(names):  # a diagonal: contract knows repeated letters
-        return contract(x, convert_to_tensor(1, x.dtype), f"{names},->{output}")
     summed = tuple(i for i, c in enumerate(names) if c not in output)
     x = bind("reduce_sum", x, axes=summed) if summed else x
     rest = [c for c in names if c in output]

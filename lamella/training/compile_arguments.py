@@ -134,9 +134,7 @@ def spread(given: Any, names: list[str], argument: str, replicate: bool) -> list
         if unknown and not (len(names) == 1 and len(given) == 1):
             raise ValueError(f"{argument} names the output {unknown[0]!r}. {did_you_mean(str(unknown[0]), names)}")
         return list(given.values()) if unknown else [given.get(name) for name in names]
-    if len(names) == 1:
-        return [given[0] if argument.startswith("loss") and isinstance(given, (list, tuple)) and len(given) == 1 else given]
-    if isinstance(given, (list, tuple)):
+    if isinstance(given, (list, tuple)) and (len(names) > 1 or not argument.endswith("metrics")):
         if len(given) != len(names):
             raise ValueError(f"{argument} has {len(given)} entries, the model has {len(names)} outputs ({', '.join(names)}).")
         return list(given)

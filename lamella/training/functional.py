@@ -60,6 +60,15 @@ class FunctionalGraph:
             values.update(zip(map(id, node.output_tensors), results, strict=True))
         return tree.unflatten(self.outputs_struct, [values[id(tensor)] for tensor in self.outputs])
 
+    def check(self, inputs: Any) -> None:
+        """Hold a tree of arrays (with any number of rows) against the model's inputs.
+
+        Raises:
+            ShapeError: a number, name or shape does not fit.
+        """
+        for spec, x, name in zip(self.inputs, self.match(inputs), self.input_names, strict=True):
+            fitted_shape(tuple(x.shape), (None, *spec.shape[1:]), name)
+
     def match(self, inputs: Any) -> list[Any]:
         """The leaves of `inputs` in the order of the model's inputs; a dict may use the names of the inputs as keys.
 
@@ -79,24 +88,34 @@ class FunctionalGraph:
 
 
 def fit_input(x: Any, spec: KerasTensor, name: str) -> Any:
-    """`x` in the dtype of an input, with a last axis of size 1 added or dropped where only that is missing.
+    """`x` in the shape and dtype of an input; see `fitted_shape`."""
+    shape = fitted_shape(tuple(x.shape), spec.shape, name)
+    x = x if shape == tuple(x.shape) else ops.reshape(x, shape)
+    return x if x.dtype == spec.dtype else ops.cast(x, spec.dtype)
+
+
+def fitted_shape(shape: tuple[int, ...], want: tuple[int | None, ...], name: str) -> tuple[int, ...]:
+    """`shape` with a last axis of size 1 added or dropped where only that is missing.
 
     Raises:
         ShapeError: the shape does not fit; names the argument, what was expected and received.
+
+    Example:
+        >>> fitted_shape((5,), (None, 1), "input")
+        (5, 1)
     """
-    shape, want = tuple(x.shape), spec.shape
+    have = shape
     if len(shape) == len(want) - 1 and want[-1] == 1:
-        x = ops.reshape(x, (*shape, 1))
+        have = (*shape, 1)
     elif len(shape) == len(want) + 1 and shape[-1] == 1:
-        x = ops.reshape(x, shape[:-1])
-    have = tuple(x.shape)
+        have = shape[:-1]
     for axis, (got, expected) in enumerate(zip(have, want, strict=False)):
         if expected is not None and got != expected:
             raise ShapeError(f"x does not fit the model's input {name!r}: expected axis {axis - len(want)} to have size "
                              f"{expected}, received shape {shape} (the model takes {want}).")
     if len(have) != len(want):
         raise ShapeError(f"x does not fit the model's input {name!r}: expected {len(want)} axes {want}, received shape {shape}.")
-    return x if x.dtype == spec.dtype else ops.cast(x, spec.dtype)
+    return have
 
 
 def sorted_nodes(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> list[Node]:

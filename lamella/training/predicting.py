@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella import tree
-from lamella.data import ArrayData, Stream, check_positive_int, unpack_batch
+from lamella.data import ArrayData, Stream, unpack_batch
 from lamella.settings import settings
 from lamella.training.preparation import chosen_batch_size, open_data
 from lamella.training.programs import EagerStep, EpochProgram, StepProgram, data_leaves, signature, specs_of
@@ -52,9 +52,7 @@ class Predicting(SingleBatch):
 
     def _predict(self, x: Any, batch_size: int | None, verbose: str | int, steps: int | None, callbacks: Any) -> Any:
         data = open_data(x, None, None, "predict", check=False)
-        size = chosen_batch_size(data, batch_size, None)
-        if steps is not None:
-            check_positive_int(steps, "steps")
+        size = chosen_batch_size(data, batch_size, steps)
         if steps is not None and isinstance(data, ArrayData):
             data = data.slice(0, size * steps)
         single = isinstance(data, ArrayData) and data.n <= size

@@ -50,6 +50,8 @@ def chosen_batch_size(data: ArrayData | Stream, batch_size: int | None, steps: i
     Raises:
         ValueError: less than 1, or given for a stream, whose batches have their size already.
     """
+    if steps is not None:
+        check_positive_int(steps, "steps_per_epoch" if data.where == "fit" else "steps")
     if batch_size is not None:
         check_positive_int(batch_size, name)
         if isinstance(data, Stream):
@@ -69,6 +71,8 @@ def prepare(model: Any, kind: str, batch: Any, where: str) -> None:
     """
     x, y, _ = unpack_batch(batch)
     compiled = model._compiled
+    if model.has_graph:
+        model._graph.check(x)
     needs_outputs = compiled.has_loss or compiled.has_metrics or not model.built
     if needs_outputs and (model.has_graph or type(model).call is not Layer.call):
         names, outputs = output_specs(model, x)

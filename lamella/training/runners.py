@@ -62,15 +62,20 @@ class ArrayRunner:
         batch_size: rows of a step.
         shuffle: True, False or "batch".
         seed: of the permutations.
-        steps: steps per epoch; None for one pass over the data. With another number an epoch goes on where the last one ended.
+        steps: steps per epoch; None for one pass over the data.
+        resume: whether an epoch of fewer or more steps goes on where the last one ended, as in training; otherwise each begins at
+            the first row and ends with the data at the latest.
     """
 
     def __init__(self, make_call: Callable[[], EpochCall], data: ArrayData, batch_size: int, shuffle: bool | str, seed: int,
-                 steps: int | None) -> None:
+                 steps: int | None, resume: bool = True) -> None:
         self._make_call, self._call = make_call, None
         self._n, self._batch_size, self._shuffle, self._seed = data.n, batch_size, shuffle, seed
         self._pass_steps = data.steps(batch_size)
+        self._resume = resume
         self.steps: int = steps or self._pass_steps
+        if not resume:
+            self.steps = min(self.steps, self._pass_steps)
         self._pass, self._at = -1, self._pass_steps
         self._seconds: float | None = None
 
@@ -88,8 +93,8 @@ class ArrayRunner:
             call.order[:] = permutation(self._n, self._seed, index, self._batch_size if self._shuffle == "batch" else None)
 
     def restart(self, epoch: int) -> None:
-        """Begin an epoch at the start of the data; with a fixed number of steps the data go on instead."""
-        if self.steps == self._pass_steps:
+        """Begin an epoch at the start of the data, unless it goes on."""
+        if self.steps == self._pass_steps or not self._resume:
             self.start_pass(epoch)
 
     def run(self, hooks: Hooks, progress: Progress) -> tuple[int, dict[str, np.ndarray]]:

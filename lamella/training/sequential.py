@@ -119,7 +119,7 @@ class Sequential(Model):
         """Begin at the input shape that the first layer knows, if it does."""
         shape = getattr(layer, "_input_shape_arg", None)
         if shape is not None:
-            self._start(Input(tuple(shape)[1:]).history.layer)
+            self._start(Input(shape).history.layer)
         elif isinstance(layer, Model) and layer.has_graph:
             first = layer.inputs[0]
             self._start(Input(first.shape[1:], dtype=first.dtype).history.layer)

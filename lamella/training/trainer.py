@@ -115,8 +115,8 @@ class Trainer(Predicting):
         runner = self._runner("train", train, batch_size_of, shuffle, steps_per_epoch, "fit", callbacks, class_weight)
         validator = None
         if validation is not None:
-            size = chosen_batch_size(validation, validation_batch_size, None, "validation_batch_size")
-            size = batch_size_of if validation_batch_size is None else size
+            size = chosen_batch_size(validation, validation_batch_size, validation_steps, "validation_batch_size")
+            size = batch_size if validation_batch_size is None and batch_size is not None else size
             validator = self._runner("test", validation, size, False, validation_steps, "fit: validation_data", callbacks)
         callbacks.params |= {"steps": runner.steps, "metrics": self._expected_logs(compiled, validator is not None)}
         if isinstance(runner, ArrayRunner):
@@ -133,7 +133,7 @@ class Trainer(Predicting):
             for epoch in epochs:
                 self.reset_metrics()
                 callbacks.on_epoch_begin(epoch, {})
-                logs = self._run("train", runner, callbacks, epoch)
+                logs = self._run_epoch("train", runner, callbacks, epoch)
                 if validator is not None and due(epoch):
                     logs |= {f"val_{name}": value for name, value in self._run_test(validator, callbacks, epoch).items()}
                 callbacks.on_epoch_end(epoch, logs)
@@ -168,7 +168,7 @@ class Trainer(Predicting):
         self._require_compiled("evaluate")
         data = open_data(x, y, sample_weight, "evaluate")
         callbacks = self._callback_list(callbacks, verbose, 1, history=False)
-        runner = self._runner("test", data, chosen_batch_size(data, batch_size, None), False, steps, "evaluate", callbacks)
+        runner = self._runner("test", data, chosen_batch_size(data, batch_size, steps), False, steps, "evaluate", callbacks)
         callbacks.params |= {"steps": runner.steps}
         try:
             logs = self._run_test(runner, callbacks, 0)
@@ -203,23 +203,20 @@ class Trainer(Predicting):
 
     def _runner(self, kind: str, data: ArrayData | Stream, batch_size: int, shuffle: bool | str, steps: int | None,
                 where: str, callbacks: CallbackList, class_weight: Any = None) -> Runner:
-        if steps is not None:
-            check_positive_int(steps, "steps_per_epoch" if kind == "train" else "steps")
         step_logs = callbacks.needs_step_logs and kind == "train"
         eager = self._compiled.run_eagerly  # type: ignore[union-attr]
         if isinstance(data, ArrayData):
             prepare(self, kind, data.batch, where)
             if not eager:
-                steps = min(steps, data.steps(batch_size)) if kind == "test" and steps else steps
                 return ArrayRunner(lambda: self._epoch_call(kind, data, batch_size, bool(shuffle), step_logs), data, batch_size,
-                                   shuffle, make_seed() if shuffle else 0, steps)
+                                   shuffle, make_seed() if shuffle else 0, steps, kind == "train")
             data = Stream(ArrayBatches(data, batch_size), where)
         transform = None if class_weight is None else lambda batch: weighted(batch, class_weight)
         runner = StreamRunner(lambda batch: self._run_batch(kind, batch, step_logs), data, steps, transform)
         prepare(self, kind, runner.peek(), where)
         return runner
 
-    def _run(self, kind: str, runner: Runner, callbacks: CallbackList, epoch: int) -> dict[str, Any]:
+    def _run_epoch(self, kind: str, runner: Runner, callbacks: CallbackList, epoch: int) -> dict[str, Any]:
         """One epoch of training or evaluation; its logs."""
         flag = "stop_training" if kind == "train" else "stop_evaluating"
         hooks = Hooks(callbacks, kind, lambda results: self._logs(kind, results), lambda: getattr(self, flag))
@@ -240,7 +237,7 @@ class Trainer(Predicting):
         self.stop_evaluating = False
         self.reset_metrics()
         callbacks.on_test_begin({})
-        logs = self._run("test", runner, callbacks, epoch)
+        logs = self._run_epoch("test", runner, callbacks, epoch)
         callbacks.on_test_end(logs)
         return logs
 

@@ -170,7 +170,7 @@ def _strided(x: np.ndarray, maps: tuple[Affine, ...], sizes: tuple[int, ...]) ->
     """x as an array with one axis per contraction axis that it uses: padding with zeros, then strides."""
     bounds = [m.bounds(sizes) for m in maps]
     pads = [(max(0, -low), max(0, high - n + 1)) for (low, high), n in zip(bounds, x.shape, strict=True)]
-    x = np.pad(x, pads)
+    x = np.pad(x, pads) if any(map(any, pads)) else x
     axes = [a for a in range(len(sizes)) if any(m.coefficients[a] for m in maps)]
     strides = [sum(m.coefficients[a] * s for m, s in zip(maps, x.strides, strict=True)) for a in axes]
     start = tuple(slice(m.offset + low, None) for m, (low, _) in zip(maps, pads, strict=True))

@@ -66,7 +66,8 @@ def masks_of(structure: Any) -> Any:
 
 
 def _is_shape(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and all(size is None or isinstance(size, (int, np.integer)) for size in value)
+    sizes = (int, np.integer, type(None))
+    return isinstance(value, (list, tuple)) and all(isinstance(size, sizes) for size in value)
 
 
 def tensors_of_shapes(shapes: Any, dtype: str) -> Any:
@@ -78,9 +79,15 @@ def tensors_of_shapes(shapes: Any, dtype: str) -> Any:
     return type(shapes)(tensors_of_shapes(value, dtype) for value in shapes)
 
 
-def all_numbers(structure: Any) -> bool:
-    """Whether a nested list holds Python numbers only."""
-    return all(isinstance(leaf, (int, float)) for leaf in tree.flatten(structure))
+def array_of_numbers(structure: Any) -> Any:
+    """A nested list of Python numbers as an array; anything else as it is.
+
+    Raises:
+        ValueError: the lists are ragged.
+    """
+    if not isinstance(structure, (list, tuple)) or not structure:
+        return structure
+    return np.asarray(structure) if all(isinstance(x, (int, float)) for x in tree.flatten(structure)) else structure
 
 
 def input_shape_argument(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor, random
 from lamella.nn.layers.checks import finite_float
@@ -14,12 +13,12 @@ from lamella.nn.layers.layer import LAYERS, Layer
 
 @LAYERS.register()
 class Dropout(Layer):
-    """While training: each value is 0 with probability `rate`, else divided by 1 − rate. Otherwise: the inputs unchanged.
+    """While training: each value is 0 with probability `rate`, else divided by 1 − rate. Otherwise: unchanged.
 
     Args:
         rate: in [0, 1]; 1 gives zeros.
-        noise_shape: shape of the random mask, broadcast over the inputs; None stands for the size of the inputs, so that
-            `(None, 1, None)` drops the same features at all steps.
+        noise_shape: shape of the random mask, broadcast over the inputs; None stands for the size of the inputs, so
+            that `(None, 1, None)` drops the same features at all steps.
         seed: int, or None for one drawn from `set_random_seed`'s state.
 
     Raises:
@@ -29,6 +28,7 @@ class Dropout(Layer):
         Srivastava et al. 2014, "Dropout"; scaling as in Keras.
 
     Example:
+        >>> from lamella import ops
         >>> Dropout(0.5)(ops.ones((1, 2))).numpy().tolist()
         [[1.0, 1.0]]
         >>> values = Dropout(0.5, seed=1)(ops.ones((100,)), training=True).numpy()

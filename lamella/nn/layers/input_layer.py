@@ -34,7 +34,8 @@ class InputLayer(Layer):
                  **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         if (shape is None) == (batch_shape is None):
-            raise ValueError(f"Input {self.name!r} needs either shape or batch_shape, received {shape} and {batch_shape}.")
+            raise ValueError(f"Input {self.name!r} needs either shape or batch_shape, received {shape} and "
+                             f"{batch_shape}.")
         if batch_shape is None:
             sizes = (shape,) if isinstance(shape, int) else tuple(shape or ())
             batch_shape = (batch_size, *sizes)
@@ -57,7 +58,7 @@ class InputLayer(Layer):
         return {"batch_shape": self.batch_shape, "dtype": self.input_dtype, "name": self.name}
 
 
-def Input(shape: Sequence[int | None] | int | None = None, batch_size: int | None = None, dtype: Any = None,  # noqa: N802
+def Input(shape: Sequence[int | None] | int | None = None, batch_size: int | None = None, dtype: Any = None,
           batch_shape: Sequence[int | None] | None = None, name: str | None = None) -> KerasTensor:
     """A symbolic tensor to start a functional model from.
 

@@ -10,8 +10,9 @@ import numpy as np
 from lamella import ops, tree
 from lamella.frontend import Tensor, Variable, name_scope
 from lamella.nn import regularizers
+from lamella.nn.dtype_policy import dtype_pair, is_float
 from lamella.nn.layers.arguments import (
-    all_numbers,
+    array_of_numbers,
     call_parameters,
     call_training_default,
     first_input,
@@ -22,7 +23,6 @@ from lamella.nn.layers.arguments import (
     tensors_of_shapes,
 )
 from lamella.nn.layers.call_context import call_context, current_training, is_outermost
-from lamella.nn.dtype_policy import dtype_pair, is_float
 from lamella.nn.layers.input_spec import InputSpec, check_input
 from lamella.nn.layers.keras_tensor import KerasTensor, Node, is_symbolic, record
 from lamella.nn.layers.output_spec import traced_output_spec
@@ -39,9 +39,9 @@ LAYERS = Registry("keras.layers", "layer")
 class Layer(LayerState):
     """Base of all layers.
 
-    Subclasses define `call(self, inputs)`, which may also take `training` and `mask`, and `build(self, input_shape)`, which
-    makes weights with `add_weight`. Attributes that hold variables, layers or metrics, also inside of lists and dicts, are
-    found by themselves.
+    Subclasses define `call(self, inputs)`, which may also take `training` and `mask`, and `build(self, input_shape)`,
+    which makes weights with `add_weight`. Attributes that hold variables, layers or metrics, also inside of lists and
+    dicts, are found by themselves.
 
     Args:
         activity_regularizer: penalty on the output, divided by the batch size.
@@ -49,7 +49,8 @@ class Layer(LayerState):
         dtype: name of the dtype, or `"mixed_bfloat16"` (float32 variables, bfloat16 computation).
         autocast: whether float inputs are cast to the computation dtype.
         name: must be unique in a model; by default the class in snake case and a counter.
-        input_shape, input_dim, batch_input_shape: shape of one sample (of a batch), so that a `Sequential` can build at once.
+        input_shape, input_dim, batch_input_shape: shape of one sample (of a batch), so that a `Sequential` can build at
+            once.
 
     Raises:
         TypeError: an unknown argument, or `trainable` is no bool.
@@ -145,7 +146,8 @@ class Layer(LayerState):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not self._initialized:
             raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() first.")
-        args, kwargs = self._convert(args), {key: self._convert(value) for key, value in kwargs.items()}
+        args = tuple(self._convert(array_of_numbers(value) if place == 0 else value) for place, value in enumerate(args))
+        kwargs = {key: self._convert(value) for key, value in kwargs.items()}
         if is_outermost():
             self._clear_losses()
         self._ensure_built(args, kwargs)
@@ -205,7 +207,7 @@ class Layer(LayerState):
     def _ensure_built(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self.built:
             return
-        parameters = [name for name in inspect.signature(self.build).parameters]
+        parameters = list(inspect.signature(self.build).parameters)
         by_name = dict(zip(call_parameters(type(self)), args, strict=False)) | kwargs
         shapes = {f"{name}_shape": shapes_of(value) for name, value in by_name.items()}
         if len(parameters) > 1 and all(name in shapes for name in parameters):
@@ -258,9 +260,7 @@ class Layer(LayerState):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
     def _convert(self, structure: Any) -> Any:
-        """Arrays to tensors, floats to the computation dtype; a list of numbers is an array."""
-        if isinstance(structure, (list, tuple)) and structure and all_numbers(structure):
-            structure = np.asarray(structure, None if isinstance(tree.flatten(structure)[0], int) else self.compute_dtype)
+        """Arrays to tensors, floats to the computation dtype."""
         return tree.map_structure(self._convert_leaf, structure)
 
     def _convert_leaf(self, x: Any) -> Any:

@@ -13,7 +13,7 @@ from lamella.nn.layers.layer import LAYERS, Layer
 
 
 class _Merge(Layer):
-    """Takes a list of inputs; ranks are made equal by axes of size 1 after the batch, then numpy broadcasting applies."""
+    """Takes a list of inputs; ranks are made equal by axes of size 1 after the batch, then numpy's broadcasting."""
 
     _inputs_needed: int | None = None
 
@@ -30,7 +30,8 @@ class _Merge(Layer):
         needed = self._inputs_needed
         if not isinstance(inputs, (list, tuple)) or not inputs or (needed and len(inputs) != needed):
             received = len(inputs) if isinstance(inputs, (list, tuple)) else f"a {type(inputs).__name__}"
-            raise ShapeError(f"Layer {self.name!r} expects a list of {needed or 'one or more'} inputs, received {received}.")
+            raise ShapeError(f"Layer {self.name!r} expects a list of {needed or 'one or more'} inputs, "
+                             f"received {received}.")
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         raise NotImplementedError

@@ -83,8 +83,8 @@ def _wide(dtype: str) -> str:
 class BatchNormalization(_AffineNormalization):
     """(x − μ) · γ / √(σ² + ε) + β, per channel.
 
-    While training μ and σ² (÷ N) are those of the batch, and the moving ones follow: moving ← moving · m + batch · (1 − m).
-    Otherwise, and always with `trainable=False`, the moving ones are used.
+    While training μ and σ² (÷ N) are those of the batch, and the moving ones follow:
+    moving ← moving · m + batch · (1 − m). Otherwise, and always with `trainable=False`, the moving ones are used.
 
     Args:
         axis: the channel axis.

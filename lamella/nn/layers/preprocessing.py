@@ -90,17 +90,20 @@ class Normalization(Layer):
     def build(self, input_shape: Sequence[int | None]) -> None:
         self._rank = len(input_shape)
         if any(not -self._rank <= axis < self._rank for axis in self.axis):
-            raise ShapeError(f"Layer {self.name!r} has axis {self.axis}, received inputs of shape {tuple(input_shape)}.")
+            raise ShapeError(f"Layer {self.name!r} has axis {self.axis}, "
+                             f"received inputs of shape {tuple(input_shape)}.")
         self._keep = tuple(sorted(axis % self._rank for axis in self.axis))
         shape = tuple(input_shape[axis] for axis in self._keep)
         if any(size is None for size in shape):
             raise ShapeError(f"Layer {self.name!r} needs a known size on axis {self.axis}, "
                              f"received inputs of shape {tuple(input_shape)}.")
-        self.mean = self.add_weight(shape, "zeros", name="mean", trainable=False)
-        self.variance = self.add_weight(shape, "ones", name="variance", trainable=False)
-        self.count = self.add_weight((), "zeros", name="count", dtype="int32", trainable=False)
-        if self.input_mean is not None:
-            self._set(np.asarray(self.input_mean), np.asarray(self.input_variance), 0)
+        if self.input_mean is not None:  # constants, no weights: they are part of the config
+            self.mean = _of_shape(self.input_mean, shape, self.variable_dtype)
+            self.variance = _of_shape(self.input_variance, shape, self.variable_dtype)
+        else:
+            self.mean = self.add_weight(shape, "zeros", name="mean", trainable=False)
+            self.variance = self.add_weight(shape, "ones", name="variance", trainable=False)
+            self.count = self.add_weight((), "zeros", name="count", dtype="int32", trainable=False)
         sizes = {axis: input_shape[axis] for axis in self._keep}
         self.input_spec = InputSpec(ndim=self._rank, axes=sizes)
 
@@ -123,7 +126,10 @@ class Normalization(Layer):
             total = _merge(total, self._moments(array))
         if not total[0]:
             raise ValueError(f"Layer {self.name!r} cannot adapt to no data.")
-        self._set(total[1], total[2] / total[0], total[0])
+        shape = self.mean.shape
+        self.mean.assign(_of_shape(total[1], shape, self.variable_dtype))
+        self.variance.assign(_of_shape(total[2] / total[0], shape, self.variable_dtype))
+        self.count.assign(np.int32(min(total[0], 2**31 - 1)))
 
     def _moments(self, array: np.ndarray) -> tuple[int, Any, Any]:
         """Count, mean and sum of squared deviations over the axes that are not kept."""
@@ -133,12 +139,6 @@ class Normalization(Layer):
             return 0, 0.0, 0.0
         mean = array.mean(axis=axes, keepdims=True)
         return count, mean.reshape(self.mean.shape), np.square(array - mean).sum(axis=axes)
-
-    def _set(self, mean: Any, variance: Any, count: int) -> None:
-        shape = self.mean.shape
-        self.mean.assign(np.broadcast_to(np.squeeze(mean), shape).astype(self.variable_dtype))
-        self.variance.assign(np.broadcast_to(np.squeeze(variance), shape).astype(self.variable_dtype))
-        self.count.assign(np.int32(min(count, 2**31 - 1)))
 
     def call(self, inputs: Tensor) -> Tensor:
         shape = [1] * self._rank
@@ -157,6 +157,12 @@ class Normalization(Layer):
         axis = list(self.axis) if len(self.axis) > 1 else self.axis[0] if self.axis else None
         return {**super().get_config(), "axis": axis, "invert": self.invert, "mean": _plain(self.input_mean),
                 "variance": _plain(self.input_variance)}
+
+
+def _of_shape(value: Any, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Statistics for the kept axes, which may come with axes of size 1 around them."""
+    array = np.asarray(value)
+    return np.broadcast_to(array if array.ndim <= len(shape) else np.squeeze(array), shape).astype(dtype)
 
 
 def _merge(a: tuple[int, Any, Any], b: tuple[int, Any, Any]) -> tuple[int, Any, Any]:

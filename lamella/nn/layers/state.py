@@ -49,7 +49,7 @@ class LayerState:
 
         Args:
             shape: its sizes, () by default.
-            initializer: name, object or function of (shape, dtype); by default Glorot uniform for floats, zeros for others.
+            initializer: name, object or function of (shape, dtype); by default Glorot uniform for floats, else zeros.
             dtype: by default the variable dtype of the layer.
             trainable: whether the optimizer updates it.
             regularizer: penalty on it that is added to the loss.

@@ -1,7 +1,7 @@
 """Finds the variables, layers, metrics and seeds that an object holds.
 
-Nothing is registered on assignment: the attributes are walked when somebody asks, so that a list which grows after it was
-assigned, a replaced attribute and a copied layer all give the right answer.
+Nothing is registered on assignment: the attributes are walked when somebody asks, so that a list which grows after it
+was assigned, a replaced attribute and a copied layer all give the right answer.
 """
 
 from __future__ import annotations

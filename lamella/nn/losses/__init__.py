@@ -29,17 +29,10 @@ from lamella.nn.losses.regression import (
     MAPE,
     MSE,
     MSLE,
-    CosineSimilarity,
-    Huber,
-    LogCosh,
     MeanAbsoluteError,
     MeanAbsolutePercentageError,
     MeanSquaredError,
     MeanSquaredLogarithmicError,
-    cosine_similarity,
-    huber,
-    log_cosh,
-    logcosh,
     mae,
     mape,
     mean_absolute_error,
@@ -49,6 +42,7 @@ from lamella.nn.losses.regression import (
     mse,
     msle,
 )
+from lamella.nn.losses.robust import CosineSimilarity, Huber, LogCosh, cosine_similarity, huber, log_cosh, logcosh
 
 bce = BCE = binary_crossentropy
 get, serialize, deserialize = LOSSES.get, LOSSES.serialize, LOSSES.deserialize

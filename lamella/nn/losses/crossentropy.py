@@ -53,7 +53,7 @@ def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False
                              axis: int = -1) -> Tensor:
     """−Σ t ln p over the classes.
 
-    From probabilities p is normalised to sum 1 and clipped to [ε, 1 − ε], ε = 1e-7; from logits it is their log-softmax.
+    From probabilities p is normalised to sum 1 and clipped to [ε, 1 − ε], ε = 1e-7; from logits: their softmax.
     Smoothing s: t ← t (1 − s) + s / classes.
 
     Args:
@@ -94,8 +94,8 @@ def _class_numbers(y_true: Any, shape: tuple[int, ...], axis: int) -> Tensor:
     return y_true if "int" in y_true.dtype else ops.cast(y_true, "int32")
 
 
-def check_class_numbers(y_true: np.ndarray, prediction_shape: tuple[int | None, ...], ignore_class: int | None = None,
-                        axis: int = -1, **_: Any) -> None:
+def check_class_numbers(y_true: np.ndarray, prediction_shape: tuple[int | None, ...],
+                        ignore_class: int | None = None, axis: int = -1, **_: Any) -> None:
     """Every class number must lie in [0, classes), or be `ignore_class`. (Keras counts others as loss 0.)
 
     Raises:

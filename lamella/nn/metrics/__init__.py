@@ -37,9 +37,12 @@ from lamella.nn.metrics.confusion import (
     TrueNegatives,
     TruePositives,
 )
-from lamella.nn.metrics.loss_metrics import (
+from lamella.nn.metrics.entropy_metrics import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
+    SparseCategoricalCrossentropy,
+)
+from lamella.nn.metrics.loss_metrics import (
     CategoricalHinge,
     CosineSimilarity,
     Hinge,
@@ -51,7 +54,6 @@ from lamella.nn.metrics.loss_metrics import (
     MeanSquaredLogarithmicError,
     Poisson,
     RootMeanSquaredError,
-    SparseCategoricalCrossentropy,
     SquaredHinge,
 )
 from lamella.nn.metrics.metric import METRICS, Metric

@@ -45,7 +45,7 @@ def keep_top_k(scores: Tensor, k: int) -> Tensor:
 
 
 class ConfusionMetric(Metric):
-    """Base: weighted counts of true/false positives/negatives per threshold (a prediction is positive if p > threshold).
+    """Base: weighted counts of true/false positives/negatives per threshold; p > threshold is a positive prediction.
 
     Any non-zero target is positive. Several columns are pooled (micro average) unless `class_id` picks one.
     """
@@ -92,8 +92,8 @@ class ConfusionMetric(Metric):
         shapes = tuple(y_true.shape), tuple(y_pred.shape)
         y_pred, y_true = align_ranks(y_pred, y_true)
         if tuple(y_pred.shape) != tuple(y_true.shape):
-            raise ShapeError(f"Metric {self.name!r} needs targets of the shape of the predictions, received {shapes[0]} "
-                             f"and {shapes[1]}.")
+            raise ShapeError(f"Metric {self.name!r} needs targets of the shape of the predictions, "
+                             f"received {shapes[0]} and {shapes[1]}.")
         if self.top_k is not None:
             y_pred = keep_top_k(y_pred, self.top_k)
         if self.class_id is not None:

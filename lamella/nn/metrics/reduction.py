@@ -23,8 +23,8 @@ def samplewise(values: Any, sample_weight: Any, reduce: Callable[..., Tensor],
 
     Args:
         values: (batch, ...).
-        sample_weight: None, or weights whose axes are the first axes of the values. Values are reduced over the axes that
-            the weights lack, multiplied, and both reduced over what is left beside the batch.
+        sample_weight: None, or weights whose axes are the first axes of the values. Values are reduced over the axes
+            that the weights lack, multiplied, and both reduced over what is left beside the batch.
         reduce: `ops.mean` or `ops.sum`.
         dtype: of the result.
 
@@ -136,7 +136,7 @@ class MeanMetricWrapper(Mean):
         self._fn_kwargs = kwargs
         self._direction = type(self)._direction or getattr(fn, "_direction", None)
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Add a batch.
 
         Args:

@@ -7,7 +7,7 @@ from typing import Any
 
 from lamella.nn import losses
 from lamella.nn.metrics.accuracy import BinaryAccuracy, CategoricalAccuracy, SparseCategoricalAccuracy
-from lamella.nn.metrics.loss_metrics import (
+from lamella.nn.metrics.entropy_metrics import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
     SparseCategoricalCrossentropy,
@@ -18,7 +18,7 @@ from lamella.nn.metrics.reduction import MeanMetricWrapper
 _ACCURACIES = {"binary": BinaryAccuracy, "sparse": SparseCategoricalAccuracy, "categorical": CategoricalAccuracy}
 _ENTROPIES = {"binary": BinaryCrossentropy, "sparse": SparseCategoricalCrossentropy,
               "categorical": CategoricalCrossentropy}
-_BY_NAME = {"accuracy": _ACCURACIES, "acc": _ACCURACIES, "crossentropy": _ENTROPIES, "ce": _ENTROPIES}
+_BY_NAME: dict[str, Any] = {"accuracy": _ACCURACIES, "acc": _ACCURACIES, "crossentropy": _ENTROPIES, "ce": _ENTROPIES}
 _BINARY_LOSSES = ("binary_crossentropy", "binary_focal_crossentropy", "hinge", "squared_hinge")
 
 

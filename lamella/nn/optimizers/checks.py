@@ -53,3 +53,19 @@ def flag(argument: str, value: Any, optimizer: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(f"{argument} of {optimizer} must be True or False, received {value!r}.")
     return bool(value)
+
+
+def ema_frequency(value: Any, use_ema: bool, optimizer: str) -> int | None:
+    """None, or an int >= 1 if averages are kept.
+
+    Raises:
+        ValueError: it is neither.
+
+    Example:
+        >>> ema_frequency(10, True, "SGD")
+        10
+    """
+    if value is not None and (not use_ema or isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ValueError(f"ema_overwrite_frequency of {optimizer} must be an int >= 1, with use_ema=True, "
+                         f"received {value!r}.")
+    return value

@@ -14,7 +14,7 @@ from lamella.errors import LamellaError, ShapeError
 from lamella.frontend import Tensor, Variable, init_scope, name_scope
 from lamella.nn.naming import auto_name
 from lamella.nn.optimizers import clipping
-from lamella.nn.optimizers.checks import flag, number, optional_number
+from lamella.nn.optimizers.checks import ema_frequency, flag, number, optional_number
 from lamella.nn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 from lamella.nn.registry import Registry
 
@@ -24,15 +24,16 @@ OPTIMIZERS = Registry("keras.optimizers", "optimizer")
 class Optimizer:
     """Base of all optimizers. Subclasses name their slots and define `update_step(gradient, variable, learning_rate)`.
 
-    `apply` does, in this order (as Keras): drop variables without gradient, unscale, clip, decay weights, update, average
-    (EMA), constrain, count. Slots belong to a variable: variables may come and go between calls.
+    `apply` does, in this order (as Keras): drop variables without gradient, unscale, clip, decay weights, update,
+    average (EMA), constrain, count. Slots belong to a variable: variables may come and go between calls.
 
     Args:
         learning_rate: number >= 0, `LearningRateSchedule`, or function without arguments.
         weight_decay: decoupled: v ← v − v · wd · lr before the step, for all optimizers.
-        clipnorm, global_clipnorm, clipvalue: largest norm of each gradient, norm of all together, or value; one at most.
-        use_ema, ema_momentum: keep an average ← m · average + (1 − m) · variable, which starts as the first update's result.
-        ema_overwrite_frequency: copy the averages to the variables every so many steps; None only at the end of `fit`.
+        clipnorm, global_clipnorm, clipvalue: largest norm of each gradient, of all together, or value; at most one.
+        use_ema, ema_momentum: keep an average ← m · average + (1 − m) · variable, which starts as the result of the
+            first update.
+        ema_overwrite_frequency: copy the averages to the variables every so many steps; None: at the end of `fit`.
         loss_scale_factor: the loss is multiplied by it and gradients are divided by it.
         gradient_accumulation_steps: not supported yet; None or 1.
         name: by default the class in snake case.
@@ -69,7 +70,7 @@ class Optimizer:
             raise ValueError(f"{self._kind} takes one of clipnorm, clipvalue and global_clipnorm, received several.")
         self.use_ema = flag("use_ema", use_ema, self._kind)
         self.ema_momentum = number("ema_momentum", ema_momentum, self._kind, 0.0, 1.0)
-        self.ema_overwrite_frequency = _frequency(ema_overwrite_frequency, use_ema, self._kind)
+        self.ema_overwrite_frequency = ema_frequency(ema_overwrite_frequency, use_ema, self._kind)
         self.loss_scale_factor = optional_number("loss_scale_factor", loss_scale_factor, self._kind)
         if gradient_accumulation_steps not in (None, 1):
             raise NotImplementedError(f"{self._kind} does not accumulate gradients yet; received "
@@ -118,8 +119,8 @@ class Optimizer:
         if isinstance(value, LearningRateSchedule) or (callable(value) and not isinstance(value, Variable)):
             self._learning_rate = value
         elif not isinstance(self._learning_rate, Variable):
-            raise TypeError(f"The learning rate of {self.name!r} follows {type(self._learning_rate).__name__} and cannot "
-                            "be set to a number. Make the optimizer with a number to set it later.")
+            raise TypeError(f"The learning rate of {self.name!r} follows {type(self._learning_rate).__name__} and "
+                            "cannot be set to a number. Make the optimizer with a number to set it later.")
         else:
             plain = value.item() if hasattr(value, "item") else value
             self._learning_rate.assign(np.float32(number("learning_rate", plain, self._kind)))
@@ -227,17 +228,20 @@ class Optimizer:
     def _present(self, grads: Sequence[Any], variables: list[Variable]) -> tuple[list[Any], list[Variable]]:
         pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
         if not pairs:
-            raise LamellaError(f"{self._kind} received no gradient for any of {', '.join(v.path for v in variables)}. Is "
-                               "the loss computed from them, inside of the tape?")
+            paths = ", ".join(v.path for v in variables)
+            raise LamellaError(f"{self._kind} received no gradient for any of {paths}. Is the loss computed from them, "
+                               "inside of the tape?")
         missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
         if missing:
-            warnings.warn(f"There is no gradient for {', '.join(missing)}: the loss does not depend on them.", stacklevel=4)
+            warnings.warn(f"There is no gradient for {', '.join(missing)}: the loss does not depend on them.",
+                          stacklevel=4)
         return [g for g, _ in pairs], [v for _, v in pairs]
 
     def _plain(self, gradient: Any, variable: Variable) -> Tensor:
         gradient = ops.cast(ops.convert_to_tensor(gradient), variable.dtype)
         if tuple(gradient.shape) != tuple(variable.shape):
-            raise ShapeError(f"The gradient of {variable.path} has shape {tuple(gradient.shape)}, not {variable.shape}.")
+            raise ShapeError(f"The gradient of {variable.path} has shape {tuple(gradient.shape)}, "
+                             f"not {variable.shape}.")
         return gradient / self.loss_scale_factor if self.loss_scale_factor else gradient
 
     def _clipped(self, gradients: list[Tensor]) -> list[Tensor]:
@@ -294,9 +298,3 @@ class Optimizer:
 
     def __repr__(self) -> str:
         return f"<{self._kind} name={self.name}>"
-
-
-def _frequency(value: Any, use_ema: bool, kind: str) -> int | None:
-    if value is not None and (not use_ema or isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise ValueError(f"ema_overwrite_frequency of {kind} must be an int >= 1, with use_ema=True, received {value!r}.")
-    return value

@@ -1,0 +1,5 @@
+"""The registry of the activation functions."""
+
+from lamella.nn.registry import Registry
+
+ACTIVATIONS = Registry("keras.activations", "activation")

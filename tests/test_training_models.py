@@ -1,0 +1,177 @@
+"""Models: sequential, functional, subclassed; their looks, weights and configs."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import lamella as tf
+from lamella.errors import ShapeError
+
+layers = tf.keras.layers
+
+
+def test_sequential_builds_at_once_when_the_shape_is_known():
+    model = tf.keras.Sequential([layers.Dense(8, activation="relu", input_shape=(4,)), layers.Dense(2)], name="net")
+    assert model.built and model.output_shape == (None, 2) and model.input_shape == (None, 4)
+    assert [w.path for w in model.weights] == ["net/dense/kernel", "net/dense/bias"] or len(model.weights) == 4
+    assert all(w.path.startswith("net/") for w in model.weights)
+    assert model.count_params() == 4 * 8 + 8 + 8 * 2 + 2
+
+
+def test_sequential_builds_at_the_first_call():
+    model = tf.keras.Sequential([layers.Dense(3)])
+    assert not model.built and not model.has_graph
+    assert model(np.zeros((2, 5))).shape == (2, 3)
+    assert model.built and model.input_shape == (None, 5)
+
+
+def test_sequential_add_and_pop():
+    model = tf.keras.Sequential()
+    model.add(tf.keras.Input((4,)))
+    model.add(layers.Dense(3, name="a"))
+    model.add(layers.Dense(2, name="b"))
+    assert model.predict(np.zeros((1, 4)), verbose=0).shape == (1, 2)
+    assert model.pop().name == "b"
+    assert model.predict(np.zeros((1, 4)), verbose=0).shape == (1, 3)
+    with pytest.raises(ValueError, match="'a' already"):
+        model.add(layers.Dense(1, name="a"))
+    with pytest.raises(TypeError, match="takes layers"):
+        model.add(3)
+    with pytest.raises(ValueError, match="input must come first"):
+        model.add(tf.keras.Input((4,)))
+
+
+def two_inputs():
+    a, b = tf.keras.Input((2,), name="a"), tf.keras.Input((3,), name="b")
+    merged = Sum(name="sum")([layers.Dense(4, name="merge_a")(a), layers.Dense(4, name="merge_b")(b)])
+    return tf.keras.Model([a, b], {"x": layers.Dense(1, name="first")(merged), "y": layers.Dense(2, name="second")(merged)})
+
+
+class Sum(layers.Layer):
+    def call(self, inputs):
+        return inputs[0] + inputs[1]
+
+
+def test_functional_with_several_inputs_and_outputs():
+    model = two_inputs()
+    x = [np.ones((5, 2), np.float32), np.ones((5, 3), np.float32)]
+    by_list = model.predict(x, verbose=0)
+    by_name = model.predict({"b": x[1], "a": x[0]}, verbose=0)
+    assert {k: v.shape for k, v in by_list.items()} == {"x": (5, 1), "y": (5, 2)}
+    np.testing.assert_array_equal(by_list["y"], by_name["y"])
+    assert model.output_names == ["x", "y"]
+    with pytest.raises(ShapeError, match="2 inputs"):
+        model(x[0])
+    with pytest.raises(ShapeError, match=r"no entry for the model's inputs \['b'\]"):
+        model({"a": x[0]})
+
+
+def test_layers_are_shared_and_models_nest():
+    inputs = tf.keras.Input((3,))
+    shared = layers.Dense(3, name="shared")
+    inner = tf.keras.Model(inputs, shared(shared(inputs)), name="inner")
+    outer_in = tf.keras.Input((3,))
+    outer = tf.keras.Model(outer_in, layers.Dense(1)(inner(outer_in)))
+    assert len(inner.weights) == 2 and len(outer.weights) == 4
+    x = np.random.default_rng(0).random((4, 3), dtype=np.float32)
+    kernel, bias = inner.get_weights()
+    np.testing.assert_allclose(inner(x).numpy(), (x @ kernel + bias) @ kernel + bias, rtol=1e-5)
+    assert outer(x).shape == (4, 1)
+
+
+def test_inputs_are_cast_and_ranks_fitted():
+    model = tf.keras.Sequential([tf.keras.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
+    assert model(np.arange(3, dtype=np.uint8)).numpy().ravel().tolist() == [0, 1, 2]
+    assert model([[1], [2]]).shape == (2, 1)
+    with pytest.raises(ShapeError, match=r"expected axis -1 to have size 1, received shape \(2, 5\)"):
+        model(np.zeros((2, 5)))
+
+
+def test_a_missing_input_is_named():
+    a, b = tf.keras.Input((2,), name="a"), tf.keras.Input((2,), name="b")
+    with pytest.raises(ValueError, match="depend on the input 'b'"):
+        tf.keras.Model(a, Sum()([a, b]))
+    with pytest.raises(TypeError, match="both inputs and outputs"):
+        tf.keras.Model(a)
+    with pytest.raises(TypeError, match="symbolic"):
+        tf.keras.Model(a, 3)
+
+
+class Custom(tf.keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.hidden = layers.Dense(4, activation="relu")
+        self.heads = [layers.Dense(1), layers.Dense(1)]
+
+    def call(self, inputs, training=False):
+        hidden = self.hidden(inputs)
+        return self.heads[0](hidden) + self.heads[1](hidden)
+
+
+def test_subclassed_model():
+    model = Custom()
+    model.compile("sgd", "mse")
+    assert not model.has_graph
+    model.fit(np.ones((6, 3)), np.ones((6, 1)), epochs=2, verbose=0)
+    assert len(model.weights) == 6 and [layer.name for layer in model.layers][0].startswith("dense")
+    with pytest.raises(NotImplementedError):
+        model.get_config()
+    with pytest.raises(AttributeError, match="no symbolic inputs"):
+        _ = model.outputs
+
+
+def test_summary_shows_shapes_and_totals():
+    model = tf.keras.Sequential([layers.Dense(128, activation="relu", input_shape=(784,), name="hidden"), layers.Dense(10, name="out")])
+    lines = []
+    model.summary(print_fn=lines.append)
+    text = "\n".join(lines)
+    for words in ("hidden (Dense)", "(None, 128)", "100,480", "Total params: 101,770 (397.54 KB)", "Non-trainable params: 0"):
+        assert words in text
+
+
+def test_get_layer():
+    model = tf.keras.Sequential([layers.Dense(2, input_shape=(2,), name="one")])
+    assert model.get_layer("one") is model.get_layer(index=0)
+    with pytest.raises(ValueError, match="'two'"):
+        model.get_layer("two")
+    with pytest.raises(ValueError, match="name or an index"):
+        model.get_layer()
+
+
+def test_weights_are_copies():
+    model = tf.keras.Sequential([layers.Dense(2, input_shape=(2,))])
+    before = model.get_weights()
+    model.set_weights([w + 1 for w in before])
+    assert not np.allclose(before[0], model.get_weights()[0])
+    with pytest.raises(ShapeError):
+        model.set_weights(before[:1])
+
+
+def test_json_has_keras_form():
+    config = json.loads(two_inputs().to_json())
+    assert config["class_name"] == "Functional" and config["module"] == "keras.src.models.functional"
+    by_name = {layer["name"]: layer for layer in config["config"]["layers"]}
+    tensor = by_name["first"]["inbound_nodes"][0]["args"][0]
+    assert tensor["class_name"] == "__keras_tensor__" and tensor["config"]["shape"] == [None, 4]
+    assert [place[0] for place in config["config"]["input_layers"]] == ["a", "b"]
+    model = tf.keras.Sequential([layers.Dense(2, input_shape=(2,), name="one")], name="stack")
+    config = json.loads(model.to_json())
+    assert config["class_name"] == "Sequential"
+    assert [layer["class_name"] for layer in config["config"]["layers"]] == ["InputLayer", "Dense"]
+    assert config["build_config"]["input_shape"] == [None, 2]
+
+
+def test_frozen_layers_do_not_train():
+    model = tf.keras.Sequential([layers.Dense(3, input_shape=(2,)), layers.Dense(1)])
+    model.layers[0].trainable = False
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    model.fit(np.ones((4, 2)), np.zeros(4), verbose=0)
+    after = model.get_weights()
+    assert np.array_equal(before[0], after[0]) and not np.array_equal(before[2], after[2])
+    model.layers[0].trainable = True
+    model.fit(np.ones((4, 2)), np.ones(4), verbose=0)
+    assert not np.array_equal(after[0], model.get_weights()[0])
