@@ -34,7 +34,9 @@ def test_one_specialisation_per_shape_dtype_and_value():
 
     for _ in range(3):
         np.testing.assert_array_equal(f(ones(2, 3)), ones(2, 3))
-    np.testing.assert_array_equal(f(convert_to_tensor(ones(2, 3)), 1.0), ones(2, 3))  # tensors and arrays, defaults and arguments
+    np.testing.assert_array_equal(
+        f(convert_to_tensor(ones(2, 3)), 1.0), ones(2, 3)
+    )  # tensors and arrays, defaults and arguments
     f(x=ones(2, 3))
     assert f.specializations == 1 and len(traces) == 1 and f.retraces == []
     f(ones(1, 3))
@@ -43,8 +45,10 @@ def test_one_specialisation_per_shape_dtype_and_value():
     np.testing.assert_array_equal(f(ones(2, 3), 3.0, True), 4 * ones(2, 3))
     assert f.specializations == 4 and len(traces) == 4
     assert f.retraces == [
-        "argument 'x' changed from float32[2,3] to float32[1,3]", "argument 'x' changed from float32[2,3] to float64[2,3]",
-        "argument 'scale' changed from 1.0 to 3.0; argument 'training' changed from False to True"]
+        "argument 'x' changed from float32[2,3] to float32[1,3]",
+        "argument 'x' changed from float32[2,3] to float64[2,3]",
+        "argument 'scale' changed from 1.0 to 3.0; argument 'training' changed from False to True",
+    ]
 
 
 def test_retraces_are_logged(monkeypatch, capsys):
@@ -57,8 +61,10 @@ def test_retraces_are_logged(monkeypatch, capsys):
     train_step({"x": ones(2), "y": [ones(2)]})
     train_step({"x": ones(2), "y": [ones(1)]})
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("lamella trace: train_step")]
-    assert lines == ["lamella trace: train_step, specialisation 1: first call",
-                     "lamella trace: train_step, specialisation 2: argument \"batch['y'][0]\" changed from float32[2] to float32[1]"]
+    assert lines == [
+        "lamella trace: train_step, specialisation 1: first call",
+        "lamella trace: train_step, specialisation 2: argument \"batch['y'][0]\" changed from float32[2] to float32[1]",
+    ]
 
 
 def test_structures_of_arguments_and_results():
@@ -215,7 +221,10 @@ def train(step, w, batches):
 def test_training_step_is_the_same_eagerly_and_compiled_with_a_smaller_last_batch():
     w = Variable(np.zeros((3, 2), np.float32))
     rng = np.random.default_rng(0)
-    batches = [(rng.normal(size=(n, 3)).astype("float32"), np.eye(2, dtype="float32")[rng.integers(0, 2, n)]) for n in (4, 4, 4, 2)]
+    batches = [
+        (rng.normal(size=(n, 3)).astype("float32"), np.eye(2, dtype="float32")[rng.integers(0, 2, n)])
+        for n in (4, 4, 4, 2)
+    ]
 
     def train_step(x, y):
         with GradientTape() as tape:
@@ -230,7 +239,9 @@ def test_training_step_is_the_same_eagerly_and_compiled_with_a_smaller_last_batc
     np.testing.assert_allclose(compiled, eager, rtol=1e-5)
     np.testing.assert_allclose(w, after, rtol=1e-5)
     assert compiled_step.specializations == 2
-    assert compiled_step.retraces == ["argument 'x' changed from float32[4,3] to float32[2,3]; argument 'y' changed from float32[4,2] to float32[2,2]"]
+    assert compiled_step.retraces == [
+        "argument 'x' changed from float32[4,3] to float32[2,3]; argument 'y' changed from float32[4,2] to float32[2,2]"
+    ]
 
 
 def test_random_numbers_move_on_from_call_to_call():
@@ -255,7 +266,9 @@ def test_stages_are_public():
         return v * 2
 
     traced = f.trace(ones(2))
-    assert traced.text().splitlines()[0] == "f(v0:float32[2], v1:float32[2]) {" and "test_frontend_function.py" in traced.text(sources=True)
+    assert traced.text().splitlines()[
+        0
+    ] == "f(v0:float32[2], v1:float32[2]) {" and "test_frontend_function.py" in traced.text(sources=True)
     lowered = traced.lower()
     compiled = lowered.compile()
     assert lowered.text("graph") and compiled.text("graph")

@@ -16,9 +16,14 @@ from lamella.reference import evaluate
 N = 40_000
 
 
-@pytest.mark.parametrize(("draw", "distribution"), [
-    (lambda d: random.uniform((N,), -1.0, 3.0, d, 1), stats.uniform(-1, 4)), (lambda d: random.normal((N,), 2.0, 3.0, d, 1), stats.norm(2, 3)),
-    (lambda d: random.truncated_normal((N,), 1.0, 0.5, d, 1), stats.truncnorm(-2, 2, 1, 0.5))])
+@pytest.mark.parametrize(
+    ("draw", "distribution"),
+    [
+        (lambda d: random.uniform((N,), -1.0, 3.0, d, 1), stats.uniform(-1, 4)),
+        (lambda d: random.normal((N,), 2.0, 3.0, d, 1), stats.norm(2, 3)),
+        (lambda d: random.truncated_normal((N,), 1.0, 0.5, d, 1), stats.truncnorm(-2, 2, 1, 0.5)),
+    ],
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_distribution(draw, distribution, dtype):
     x = draw(dtype)
@@ -95,8 +100,12 @@ def test_set_random_seed_seeds_everything():
 
 def test_a_trace_counts_the_state_up():
     generator = random.SeedGenerator(9)
-    traced = trace(lambda x: x + random.normal((3,), seed=generator) + random.normal((3,), seed=generator), [TensorSpec((3,))])
+    traced = trace(
+        lambda x: x + random.normal((3,), seed=generator) + random.normal((3,), seed=generator), [TensorSpec((3,))]
+    )
     assert traced.variables[0] is generator.state and traced.assigned == [0]
     outputs = evaluate(traced.graph, [np.zeros(3, np.float32), generator.state._array])
     assert outputs[1].tolist() == [9, 2] and generator.state.numpy().tolist() == [9, 0]
-    np.testing.assert_allclose(outputs[0], random.normal((3,), seed=generator) + random.normal((3,), seed=generator), rtol=1e-6)
+    np.testing.assert_allclose(
+        outputs[0], random.normal((3,), seed=generator) + random.normal((3,), seed=generator), rtol=1e-6
+    )

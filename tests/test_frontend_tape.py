@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+
 import numpy as np
 import pytest
 
@@ -102,8 +104,6 @@ def test_a_tape_that_is_not_persistent_gives_one():
 
 
 def test_records_are_released():
-    import weakref
-
     x = convert_to_tensor([1.0])
     with GradientTape() as tape:
         tape.watch(x)
@@ -207,15 +207,24 @@ def test_output_gradients_and_structures():
         with GradientTape() as tape:
             tape.watch(x)
             y = {"a": x * 2.0, "b": x * x}
-        return tape.gradient(y, {"x": [x]}, output_gradients={"a": ops.ones(3) * 10.0, "b": np.array([1.0, 0.0, 2.0], np.float32)})["x"][0]
+        return tape.gradient(
+            y, {"x": [x]}, output_gradients={"a": ops.ones(3) * 10.0, "b": np.array([1.0, 0.0, 2.0], np.float32)}
+        )["x"][0]
 
     np.testing.assert_allclose(run_both_ways(f, X), 20 + 2 * X.numpy() * [1, 0, 2])
 
 
-@pytest.mark.parametrize(("act", "error", "message"), [
-    (lambda t, x, i: t.watch(i), GradientError, "can't watch a int32 tensor"), (lambda t, x, i: t.gradient(x, i), GradientError, "differentiate towards a int32"),
-    (lambda t, x, i: t.gradient(i, x), GradientError, "differentiate a int32"), (lambda t, x, i: t.watch(np.ones(2)), TypeError, "ops.convert_to_tensor"),
-    (lambda t, x, i: t.gradient(x, 3.0), TypeError, "received float"), (lambda t, x, i: t.stop_recording(), ValueError, "isn't recording")])
+@pytest.mark.parametrize(
+    ("act", "error", "message"),
+    [
+        (lambda t, x, i: t.watch(i), GradientError, "can't watch a int32 tensor"),
+        (lambda t, x, i: t.gradient(x, i), GradientError, "differentiate towards a int32"),
+        (lambda t, x, i: t.gradient(i, x), GradientError, "differentiate a int32"),
+        (lambda t, x, i: t.watch(np.ones(2)), TypeError, "ops.convert_to_tensor"),
+        (lambda t, x, i: t.gradient(x, 3.0), TypeError, "received float"),
+        (lambda t, x, i: t.stop_recording(), ValueError, "isn't recording"),
+    ],
+)
 def test_errors(act, error, message):
     tape = GradientTape(persistent=True)
     with pytest.raises(error, match=message):

@@ -42,9 +42,23 @@ def test_promotion_is_kerass(x, y):
         assert NARROW[received] == expected
 
 
-@pytest.mark.parametrize(("value", "dtype"), [
-    (1, "int32"), (1.5, "float32"), (True, "bool"), ([1, 2], "int32"), ([1, 2.5], "float32"), (np.float64(1), "float64"), (2**40, "int64"),
-    (np.ones(2), "float64"), (np.ones(2, "uint8"), "uint8"), ([[True], [False]], "bool"), (np.float32(3), "float32"), ([], "float32")])
+@pytest.mark.parametrize(
+    ("value", "dtype"),
+    [
+        (1, "int32"),
+        (1.5, "float32"),
+        (True, "bool"),
+        ([1, 2], "int32"),
+        ([1, 2.5], "float32"),
+        (np.float64(1), "float64"),
+        (2**40, "int64"),
+        (np.ones(2), "float64"),
+        (np.ones(2, "uint8"), "uint8"),
+        ([[True], [False]], "bool"),
+        (np.float32(3), "float32"),
+        ([], "float32"),
+    ],
+)
 def test_converting_keeps_numpys_dtypes_and_gives_python_numbers_the_default(value, dtype):
     assert convert_to_tensor(value).dtype == dtype
 
@@ -78,8 +92,13 @@ def test_numbers_take_the_tensors_dtype():
 def test_operators():
     x, y = convert_to_tensor([[1.0, -2.0], [3.0, 4.0]]), np.array([[2.0, 2.0], [1.0, 8.0]], np.float32)
     a = x.numpy()
-    pairs = [(x + y, a + y), (y - x, y - a), (x * y, a * y), (y / x, y / a), (x // y, a // y), (x % y, a % y), (x @ y, a @ y), (y @ x, y @ a),
-             (-x, -a), (abs(x), abs(a)), (x > y, a > y), (x == y, a == y), (x != a, a != a), (2**x, 2**a), (+x, a), (x <= 1, a <= 1)]
+    # fmt: off
+    pairs = [
+        (x + y, a + y), (y - x, y - a), (x * y, a * y), (y / x, y / a), (x // y, a // y), (x % y, a % y),
+        (x @ y, a @ y), (y @ x, y @ a), (-x, -a), (abs(x), abs(a)), (x > y, a > y), (x == y, a == y), (x != a, a != a),
+        (2**x, 2**a), (+x, a), (x <= 1, a <= 1),
+    ]
+    # fmt: on
     for received, expected in pairs:
         assert isinstance(received, Tensor)
         np.testing.assert_allclose(received, expected, rtol=1e-6)
@@ -93,7 +112,13 @@ def test_python_protocols():
     x = convert_to_tensor([[1, 2], [3, 4]])
     assert len(x) == 2 and x.ndim == 2 and x.size == 4 and [int(r[0]) for r in x] == [1, 3]
     s = convert_to_tensor(2)
-    assert float(s) == 2.0 and int(s) == 2 and bool(s) and list(range(5))[s] == 2 and f"{convert_to_tensor(1.25):.1f}" == "1.2"
+    assert (
+        float(s) == 2.0
+        and int(s) == 2
+        and bool(s)
+        and list(range(5))[s] == 2
+        and f"{convert_to_tensor(1.25):.1f}" == "1.2"
+    )
     assert "shape=(2, 2), dtype=int32" in repr(x)
     with pytest.raises(TypeError, match="no length"):
         len(s)
@@ -103,10 +128,15 @@ def test_python_protocols():
 
 
 X = np.arange(60, dtype=np.float32).reshape(3, 4, 5)
-KEYS = [0, -1, (1, 2), (..., 0), (slice(None), 1), slice(1, None), slice(None, None, -1), (slice(None), slice(3, 0, -2)), slice(5, 1), None,
-        (0, None, slice(1, 3)), (..., None), (slice(0, 3, 2), ..., slice(1, 4)), np.array([0, 2]), [2, 0, -1], (slice(None), [0, 3]),
-        ([0, 1], [2, 3]), (slice(None), [0, 1], [2, 3]), ([0, 1], slice(None), [2, 3]), (np.array([[0], [1]]), np.array([1, 2])), (0, [1, 2]),
-        (slice(1, 3), 0, [4, 4, 0]), X > 30, np.array([True, False, True]), (slice(2), slice(1, 2), -1), (..., [1, -1]), np.int64(2), ()]
+# fmt: off
+KEYS = [
+    0, -1, (1, 2), (..., 0), (slice(None), 1), slice(1, None), slice(None, None, -1), (slice(None), slice(3, 0, -2)),
+    slice(5, 1), None, (0, None, slice(1, 3)), (..., None), (slice(0, 3, 2), ..., slice(1, 4)), np.array([0, 2]),
+    [2, 0, -1], (slice(None), [0, 3]), ([0, 1], [2, 3]), (slice(None), [0, 1], [2, 3]), ([0, 1], slice(None), [2, 3]),
+    (np.array([[0], [1]]), np.array([1, 2])), (0, [1, 2]), (slice(1, 3), 0, [4, 4, 0]), X > 30,
+    np.array([True, False, True]), (slice(2), slice(1, 2), -1), (..., [1, -1]), np.int64(2), (),
+]
+# fmt: on
 
 
 @pytest.mark.parametrize("key", KEYS, ids=[str(i) for i in range(len(KEYS))])
@@ -127,9 +157,19 @@ def test_slices_are_numpys(key):
     np.testing.assert_array_equal(convert_to_tensor(X)[key], X[key])
 
 
-@pytest.mark.parametrize(("key", "error", "message"), [
-    (3, IndexError, "Index 3 is out of range for axis 0 with size 3"), ((0, -5), IndexError, "axis 1 with size 4"), ((0,) * 4, IndexError, "Too many"),
-    ([0, 7], IndexError, "Index 7"), (1.5, DTypeError, "must be integers"), (2.5, DTypeError, "must be an integer"), ((..., 0, ...), IndexError, "only one Ellipsis"), (True, IndexError, "no indices")])
+@pytest.mark.parametrize(
+    ("key", "error", "message"),
+    [
+        (3, IndexError, "Index 3 is out of range for axis 0 with size 3"),
+        ((0, -5), IndexError, "axis 1 with size 4"),
+        ((0,) * 4, IndexError, "Too many"),
+        ([0, 7], IndexError, "Index 7"),
+        (1.5, DTypeError, "must be integers"),
+        (2.5, DTypeError, "must be an integer"),
+        ((..., 0, ...), IndexError, "only one Ellipsis"),
+        (True, IndexError, "no indices"),
+    ],
+)
 def test_wrong_indices(key, error, message):
     with pytest.raises(error, match=message):
         convert_to_tensor(X)[np.array(key) if key == 1.5 else key]
@@ -148,7 +188,10 @@ def test_asking_a_traced_tensor_for_its_value_says_where():
             y = x * 2
         return float(y)
 
-    with pytest.raises(TracedValueError, match=r"in layer model/dense made at .*test_frontend_tensor.py:\d+\) was asked for while 'look' is being traced"):
+    with pytest.raises(
+        TracedValueError,
+        match=r"in layer model/dense made at .*test_frontend_tensor.py:\d+\) was asked for while 'look' is",
+    ):
         trace(look, [TensorSpec((), "float32")])
     leaked = []
     trace(lambda x: leaked.append(x * 2), [TensorSpec(())], "leak")
@@ -178,7 +221,9 @@ def test_variable_keeps_its_place_and_values_stay():
     assert len({v, Variable(0.0), v}) == 2
 
 
-@pytest.mark.parametrize("move", [lambda v: v[:], lambda v: v[0:1], lambda v: +v, lambda v: v.value(), lambda v: v[None], lambda v: v + 0])
+@pytest.mark.parametrize(
+    "move", [lambda v: v[:], lambda v: v[0:1], lambda v: +v, lambda v: v.value(), lambda v: v[None], lambda v: v + 0]
+)
 def test_no_result_shares_a_variables_memory(move):
     v = Variable([1.0, 2.0])
     assert not np.shares_memory(move(v)._array, v._array)
@@ -209,7 +254,9 @@ def test_variables_in_a_trace():
         return v + 1, None
 
     traced = trace(program, [TensorSpec((2,))])
-    assert [u.name for u in traced.variables] == ["v", "w"] and traced.assigned == [0, 1] and traced.donate == {1: 1, 2: 2}
+    assert (
+        [u.name for u in traced.variables] == ["v", "w"] and traced.assigned == [0, 1] and traced.donate == {1: 1, 2: 2}
+    )
     assert traced.structure == (TensorSpec((2,)), None)
     result, new_v, new_w = evaluate(traced.graph, [np.float32([2, 3]), v._array, w._array])
     np.testing.assert_array_equal([result, new_v], [[4, 9], [3, 8]])
@@ -237,7 +284,9 @@ def test_arrays_from_outside_are_captured_once():
     table = convert_to_tensor(np.arange(4.0))
     traced = trace(lambda x: (x + table) * table + 2, [TensorSpec((4,), "float64")])
     assert len(traced.variables) == 1 and not traced.variables[0].trainable
-    np.testing.assert_array_equal(evaluate(traced.graph, [np.ones(4), traced.variables[0]._array])[0], (1 + np.arange(4)) * np.arange(4) + 2)
+    np.testing.assert_array_equal(
+        evaluate(traced.graph, [np.ones(4), traced.variables[0]._array])[0], (1 + np.arange(4)) * np.arange(4) + 2
+    )
 
 
 def test_equations_know_their_source():

@@ -41,8 +41,8 @@ CASES = [
     ("Identity", {}, X),
     *[("Activation", {"activation": name}, 3 * X) for name in (
         "relu", "sigmoid", "tanh", "softmax", "elu", "selu", "gelu", "softplus", "softsign", "silu", "mish",
-        "exponential", "hard_sigmoid", "hard_silu", "hard_tanh", "linear", "log_sigmoid", "log_softmax", "relu6", "celu",
-        "leaky_relu", "squareplus", "tanh_shrink", "soft_shrink", "hard_shrink")],
+        "exponential", "hard_sigmoid", "hard_silu", "hard_tanh", "linear", "log_sigmoid", "log_softmax", "relu6",
+        "celu", "leaky_relu", "squareplus", "tanh_shrink", "soft_shrink", "hard_shrink")],
     ("ReLU", {"max_value": 1.0, "negative_slope": 0.1, "threshold": 0.3}, 3 * X),
     ("ReLU", {"max_value": 6.0, "negative_slope": 0.1}, 9 * X),
     ("LeakyReLU", {}, X),
@@ -89,7 +89,8 @@ def test_forward_shape_and_config(name, kwargs, inputs):
     assert [w.path.split("/")[-1] for w in ours.weights] == [w.path.split("/")[-1] for w in theirs.weights]
     again = type(ours).from_config(ours.get_config())
     assert again.get_config() == ours.get_config()
-    symbolic = [layers.Input(x.shape[1:], dtype=str(x.dtype)) for x in (inputs if isinstance(inputs, list) else [inputs])]
+    arrays = inputs if isinstance(inputs, list) else [inputs]
+    symbolic = [layers.Input(x.shape[1:], dtype=str(x.dtype)) for x in arrays]
     output = getattr(layers, name)(**kwargs)(symbolic if isinstance(inputs, list) else symbolic[0])
     assert output.shape == (None, *want.shape[1:])
     assert output.dtype == str(want.dtype) == got.dtype
@@ -161,12 +162,6 @@ def test_layers_work_the_same_in_a_trace():
 
 
 def test_weights_reproduce_under_a_seed_and_differ_between_layers():
-    def weights():
-        lamella_random.set_random_seed(5)
-        shared = layers.Dense(3).kernel_initializer
-        pair = layers.Dense(3, kernel_initializer=shared), layers.Dense(3, kernel_initializer=shared)
-        return [layer(X) and layer.kernel.numpy() for layer in pair if layer(X) is not None]
-
     lamella_random.set_random_seed(5)
     one, two = layers.Dense(3), layers.Dense(3)
     one(X), two(X)
@@ -281,7 +276,7 @@ def test_bad_arguments_name_the_cause(make, error, text):
 def test_another_width_names_layer_and_shapes():
     layer = layers.Dense(3, name="hidden")
     layer(X)
-    with pytest.raises(ShapeError, match=r"'hidden' expects its inputs to have axis -1 of size 4, received shape \(5, 7\)"):
+    with pytest.raises(ShapeError, match=r"'hidden' expects .* axis -1 of size 4, received shape \(5, 7\)"):
         layer(normal(5, 7))
     with pytest.raises(ShapeError, match="at least 2 axes"):
         layer(normal(4))

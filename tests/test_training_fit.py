@@ -336,6 +336,16 @@ def test_interrupt_stops_at_a_step_and_keeps_the_model():
     m.evaluate(X, Y, verbose=0)
 
 
+def test_stop_training_while_an_epoch_runs_ends_at_a_whole_step():
+    class Stop(Callback):
+        def on_train_progress(self, step, logs):
+            self.model.stop_training = True
+            self.step = step
+    m, stop = model(), Stop()
+    history = m.fit(np.repeat(X, 400, axis=0), np.repeat(Y, 400, axis=0), batch_size=8, epochs=3, verbose=0, callbacks=[stop])
+    assert history.epoch == [0] and stop.step == int(m.optimizer.iterations)
+
+
 def test_a_step_that_fails_costs_nothing():
     class Fails(tf.keras.Model):
         def __init__(self):

@@ -38,11 +38,13 @@ class MonitorCallback(Callback):
         self.mode = mode
         self.min_delta = abs(min_delta)
         self._sign = {"min": -1.0, "max": 1.0}.get(mode, 0.0)
+        self._warned = False
 
     def resolve(self) -> None:
         """Settle the direction and warn about a name that the logs will not have."""
         expected = self.params.get("metrics")
-        if expected and self.monitor not in expected and self.monitor != "learning_rate":
+        self._warned = bool(expected) and self.monitor not in expected and self.monitor != "learning_rate"
+        if self._warned:
             warnings.warn(f"{type(self).__name__} monitors {self.monitor!r}, which this fit does not log. "
                           f"{did_you_mean(self.monitor, expected)}", stacklevel=6)
         if not self._sign:
@@ -58,13 +60,13 @@ class MonitorCallback(Callback):
         return best is None or (current - best) * self._sign > self.min_delta
 
     def current(self, logs: Logs | None) -> float | None:
-        """The watched value, or None with a warning."""
+        """The watched value, or None, with a warning the first time."""
         value = (logs or {}).get(self.monitor)
-        if value is None:
+        if value is None and not self._warned:
+            self._warned = True
             warnings.warn(f"{type(self).__name__}: {self.monitor!r} is not in the logs of this epoch; they have "
                           f"{', '.join(logs or {}) or 'nothing'}.", stacklevel=4)
-            return None
-        return float(value)
+        return None if value is None else float(value)
 
     def _direction(self) -> float:
         name = self.monitor.removeprefix("val_")

@@ -7,10 +7,10 @@ from lamella.frontend.binding import bind as bind
 from lamella.frontend.binding import cast as cast
 from lamella.frontend.binding import convert_to_tensor as convert_to_tensor
 from lamella.frontend.binding import promote as promote
+from lamella.frontend.compiled import Function as Function
+from lamella.frontend.compiled import function as function
 from lamella.frontend.dtypes import result_type as result_type
 from lamella.frontend.dtypes import standardize_dtype as standardize_dtype
-from lamella.frontend.function import Function as Function
-from lamella.frontend.function import function as function
 from lamella.frontend.state import init_scope as init_scope
 from lamella.frontend.state import is_tracing as is_tracing
 from lamella.frontend.state import name_scope as name_scope

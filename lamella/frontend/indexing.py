@@ -173,4 +173,4 @@ def expand_dim(x: TensorLike, axis: int) -> Tensor:
     return bind("reshape", x, shape=x.shape[:axis] + (1,) + x.shape[axis:])
 
 
-TensorLike.__getitem__ = getitem  # type: ignore[attr-defined]
+setattr(TensorLike, "__getitem__", getitem)  # noqa: B010

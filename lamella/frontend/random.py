@@ -56,7 +56,7 @@ class SeedGenerator:
         """The present key, uint32[2]; the state moves on by one."""
         del ordered
         key = self.state.value()
-        self.state.assign(add(key, np.array([0, 1], np.uint32)))
+        self.state.assign(add(key, bind("iota", shape=(2,), axis=0, dtype="uint32")))
         return key
 
     def get_config(self) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import numpy as np
 
 from lamella import tree
 from lamella.frontend.tensor import Tensor
-from lamella.frontend.tracing import TensorSpec, spec_of
-from lamella.ir import TensorType
+from lamella.frontend.tracing import TensorSpec
+from lamella.ir import TensorType, dtype_name
 
 _VALUES = frozenset({int, float, bool, str, bytes, type(None)})
 
@@ -79,7 +79,7 @@ def arrange(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[st
     def dig(x: Any) -> Any:
         if not isinstance(x, (Tensor, np.ndarray, np.generic)):
             return x
-        holes.append(Hole(len(holes), spec_of(x)))
+        holes.append(Hole(len(holes), TensorSpec(x.shape, dtype_name(x.dtype))))
         return holes[-1]
 
     bound = signature.bind(*tree.map_structure(dig, args), **tree.map_structure(dig, kwargs))

@@ -49,6 +49,6 @@ class Compiled:
             The function's results, with numpy arrays for tensors.
         """
         traced = self.traced
-        call = self.executable.bind([*map(np.ascontiguousarray, arrays), *(v._array for v in traced.variables)])
+        call = self.executable.bind([*(np.array(a, order="C") for a in arrays), *(v._array for v in traced.variables)])
         call.run()
         return traced.unflatten([np.array(a) for a in call.outputs[: traced.n_results]])

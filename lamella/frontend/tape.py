@@ -157,8 +157,8 @@ class GradientTape:
 
     def _gradients(self, targets: list[tuple[Tensor, Tensor]], sources: list[TensorLike]) -> list[Tensor | None]:
         """One gradient per source; a variable's is the sum over its reads."""
-        reads = [self._reads.get(s, []) if isinstance(s, Variable) else [s] for s in sources]
-        flat: list[Tensor] = list({id(t): t for group in reads for t in group}.values())
+        reads = [self._reads.get(s, []) if isinstance(s, Variable) else [s._tensor()] for s in sources]
+        flat = list({id(t): t for group in reads for t in group}.values())
         found = dict(zip(map(id, flat), self._records.gradients(targets, flat, backward), strict=True))
         sums: list[Tensor | None] = []
         for group in reads:

@@ -48,6 +48,8 @@ class Variable(TensorLike):
         array([1.5, 2.5], dtype=float32)
     """
 
+    _array: np.ndarray
+
     def __init__(
         self,
         initial: Any,

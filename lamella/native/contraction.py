@@ -86,6 +86,7 @@ def schedule(m: int, n: int, k: int, outer: int, contiguous: bool, host: Machine
     m_blocks = min(m_tiles, max(1, -(-UNITS // pieces)))
     if pack and k * vectors * lanes * 4 > 0:
         m_blocks = min(m_blocks, max(1, m_tiles // 4))  # a packed panel must be used often
+    m_blocks = -(-m_tiles // -(-m_tiles // m_blocks))  # no empty blocks: threads get equal shares
     return Schedule(rows, vectors, m, n, lanes, m_blocks, panels_inside, pack)
 
 

@@ -24,6 +24,7 @@ from lamella.native.target import Machine
 
 UNROLL = 4  # vectors per row that are kept in registers
 CHUNK = 64  # vectors per unit of a long row
+WIDE_CHUNKS = 4  # pieces of the columns where rows are few and wide: threads then share columns, as products over them do
 
 
 def accumulator_dtype(dtype: str) -> str:
@@ -127,17 +128,22 @@ class _LoopKernel:
         for g in self.row_groups:
             rows *= self.space.sizes[g]
         self.full, self.tail = divmod(self.columns, self.lanes)
+        vectors = self.full + bool(self.tail)
+        self.wide = 1 < rows <= 64 and vectors >= 32 and not self.cluster.columns
+        self.chunk = -(-vectors // WIDE_CHUNKS) if self.wide else CHUNK
         chunked = not self.cluster.columns and self.full > UNROLL
-        chunks = -(-(self.full + bool(self.tail)) // CHUNK) if chunked else 1
-        f.loop(LO, HI, 1, lambda unit: self._unit(unit, chunks))
+        chunks = -(-vectors // self.chunk) if chunked else 1
+        f.loop(LO, HI, 1, lambda unit: self._unit(unit, rows, chunks))
         n = len(self.cluster.members)
         words = f"rows {rows} x columns {self.columns}, {len(self.stages) + 1} passes, {self.lanes} lanes, {rows * chunks} units, {n} ops"
         return finish(ev, rows * chunks, cost(ev.plan, self.cluster), words)
 
-    def _unit(self, unit: Val, chunks: int) -> list[Val]:
+    def _unit(self, unit: Val, rows: int, chunks: int) -> list[Val]:
         ev, f = self.ev, self.f
         with ev.scope(ROW):
             row, chunk = f.divmod(unit, chunks)
+            if self.wide:
+                chunk, row = f.divmod(unit, rows)
             self._decode(row, self.row_groups)
             for stage in self.stages:
                 ev.open_section(ROW)
@@ -229,8 +235,8 @@ class _LoopKernel:
                 with ev.scope(INNER):
                     carried = step(end, carried, self.tail)
             return carried
-        first = f.imul(chunk, CHUNK * self.lanes)
-        last = f.imin(f.iadd(first, index(CHUNK * self.lanes)), end)
+        first = f.imul(chunk, self.chunk * self.lanes)
+        last = f.imin(f.iadd(first, index(self.chunk * self.lanes)), end)
         f.loop(first, last, self.lanes, body)
         if self.tail:
             with ev.scope(INNER):

@@ -81,7 +81,8 @@ class Registry:
             return identifier()
         if callable(identifier) or isinstance(identifier, self._classes()):
             return identifier
-        raise TypeError(f"Expected a {self.kind} as a name, a config, an object or a function, "
+        article = "an" if self.kind[0] in "aeiou" else "a"
+        raise TypeError(f"Expected {article} {self.kind} as a name, a config, an object or a function, "
                         f"received {identifier!r} ({type(identifier).__name__}).")
 
     def deserialize(self, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:

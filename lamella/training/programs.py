@@ -119,6 +119,7 @@ class EpochProgram:
         steps = [Step(size, traced, keep) for size, traced in zip(sizes, traces, strict=True)]
         self.n, self.batch_size, self.shuffled = n, batch_size, shuffled
         self.steps = -(-n // batch_size)
+        self.seconds_per_step: float | None = None  # as last measured, to choose how the next epoch is run
         self.names = [_result_names(self.structure)[i] for i in keep]
         self.layout = Layout(tuple(TensorType(a.shape, dtype_name(a.dtype)) for a in tree.flatten(batch) if a is not None), n, batch_size,
                              shuffled, tuple(self._buffer(t, by_row) for t in steps[0].result_types), by_row)

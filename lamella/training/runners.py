@@ -42,7 +42,8 @@ def drive(call: EpochCall, lo: int, hi: int, expected: float | None, progress: P
         call.progress[1] = 1
         _wait_for(running)
         raise
-    return int(call.progress[0]) if call.progress[1] else hi
+    reached = int(call.progress[0]) if call.progress[1] else hi
+    return reached if reached > lo else hi  # the reference target neither counts nor stops
 
 
 def _wait_for(running: Any) -> None:
@@ -77,7 +78,6 @@ class ArrayRunner:
         if not resume:
             self.steps = min(self.steps, self._pass_steps)
         self._pass, self._at = -1, self._pass_steps
-        self._seconds: float | None = None
 
     def prepare(self) -> EpochCall:
         """Compile and bind, if that is not done yet."""
@@ -125,9 +125,10 @@ class ArrayRunner:
                     return i + 1
             return hi
         began = time.perf_counter()
-        expected = None if self._seconds is None else self._seconds * (hi - lo)
+        known = call.program.seconds_per_step
+        expected = None if known is None else known * (hi - lo)
         reached = drive(call, lo, hi, expected, lambda step, buffers: progress(step - lo, {k: v[lo:] for k, v in buffers.items()}))
-        self._seconds = (time.perf_counter() - began) / max(reached - lo, 1)
+        call.program.seconds_per_step = (time.perf_counter() - began) / max(reached - lo, 1)
         return reached
 
 
@@ -138,12 +139,13 @@ class StreamRunner:
         step: finds the program of a batch and runs it; the results by name.
         stream: the batches.
         steps: per epoch; None for a whole pass.
+        resume: whether an epoch of a given number of steps goes on where the last one ended; otherwise each starts a pass.
         transform: applied to each batch (class weights).
     """
 
-    def __init__(self, step: Callable[[Any], dict[str, Any]], stream: Stream, steps: int | None,
+    def __init__(self, step: Callable[[Any], dict[str, Any]], stream: Stream, steps: int | None, resume: bool = True,
                  transform: Callable[[Any], Any] | None = None) -> None:
-        self._step, self._stream, self._transform = step, stream, transform
+        self._step, self._stream, self._resume, self._transform = step, stream, resume, transform
         self.steps = steps if steps is not None else stream.length
         self._whole_passes = steps is None
         self._iterator: Iterator[Any] | None = None
@@ -157,8 +159,8 @@ class StreamRunner:
         return self._held[0]
 
     def restart(self, epoch: int) -> None:
-        """Begin a pass, unless the epochs share one."""
-        if not self._held and (self._whole_passes or self._iterator is None):
+        """Begin a pass, unless the epoch goes on with the last one."""
+        if not self._held and (self._whole_passes or self._iterator is None or not self._resume):
             self._iterator = iter(self._stream)
 
     def run(self, hooks: Hooks, progress: Progress) -> tuple[int, dict[str, np.ndarray]]:

@@ -52,7 +52,7 @@ class SingleBatch(Steps):
     def _on_batch(self, kind: str, data: ArrayData, return_dict: bool) -> Any:
         prepare(self, kind, data.batch, f"{kind}_on_batch")
         self.reset_metrics()
-        logs = self._logs(kind, self._run_batch(kind, data.batch, False))
+        logs = self._logs(kind, self._run_batch(kind, data.batch))
         values = list(logs.values())
         return logs if return_dict else values[0] if len(values) == 1 else values
 
@@ -80,10 +80,9 @@ class SingleBatch(Steps):
         return named | {metric.name: metric for metric in self.metrics if id(metric) not in known}
 
     def _logs(self, kind: str, results: dict[str, Any]) -> dict[str, Any]:
-        """Logs as Python numbers: what an overridden step returned, else the metrics' results."""
-        if self._is_custom(kind):
-            found = {name.removeprefix("logs/"): value for name, value in results.items() if name.startswith("logs/")}
-        else:
+        """Logs as Python numbers: what the step returned, if that was kept, else the metrics' results."""
+        found = {name.removeprefix("logs/"): value for name, value in results.items() if name.startswith("logs/")}
+        if not found and not self._is_custom(kind):
             found = self.get_metrics_result()
         return {name: _python(value) for name, value in found.items()}
 
@@ -119,7 +118,7 @@ class SingleBatch(Steps):
         trainable = tuple(map(id, self.trainable_variables)) if kind == "train" else ()
         return kind, signature(batch), trainable
 
-    def _run_batch(self, kind: str, batch: Any, step_logs: bool) -> dict[str, Any]:
+    def _run_batch(self, kind: str, batch: Any) -> dict[str, Any]:
         """One step on a tree of arrays; its results by name, flat."""
         def make() -> Any:
             function = self._traceable(kind)
@@ -127,8 +126,7 @@ class SingleBatch(Steps):
                 return EagerStep(function, specs_of(batch))
             return StepProgram(function, specs_of(batch), f"{kind}_step")
         results = self._programs.get(self._key(kind, batch), make)(data_leaves(batch))
-        wanted = step_logs or self._is_custom(kind)
-        logs = {f"logs/{name}": value for name, value in results["logs"].items()} if wanted else {}
+        logs = {f"logs/{name}": value for name, value in results["logs"].items()}
         return ({"loss": results["loss"]} if "loss" in results else {}) | logs
 
     def _epoch_call(self, kind: str, data: ArrayData, batch_size: int, shuffled: bool, step_logs: bool) -> EpochCall:

@@ -203,7 +203,7 @@ class Trainer(Predicting):
 
     def _runner(self, kind: str, data: ArrayData | Stream, batch_size: int, shuffle: bool | str, steps: int | None,
                 where: str, callbacks: CallbackList, class_weight: Any = None) -> Runner:
-        step_logs = callbacks.needs_step_logs and kind == "train"
+        step_logs = callbacks.has_batch_hooks(kind) or (callbacks.needs_step_logs and kind == "train")
         eager = self._compiled.run_eagerly  # type: ignore[union-attr]
         if isinstance(data, ArrayData):
             prepare(self, kind, data.batch, where)
@@ -212,7 +212,7 @@ class Trainer(Predicting):
                                    shuffle, make_seed() if shuffle else 0, steps, kind == "train")
             data = Stream(ArrayBatches(data, batch_size), where)
         transform = None if class_weight is None else lambda batch: weighted(batch, class_weight)
-        runner = StreamRunner(lambda batch: self._run_batch(kind, batch, step_logs), data, steps, transform)
+        runner = StreamRunner(lambda batch: self._run_batch(kind, batch), data, steps, kind == "train", transform)
         prepare(self, kind, runner.peek(), where)
         return runner
 

@@ -81,7 +81,7 @@ class Identity(Initializer):
     def __call__(self, shape: Shape, dtype: str | None = None) -> np.ndarray:
         if len(shape) != 2:
             raise ValueError(f"The identity initializer makes matrices only, received the shape {tuple(shape)}.")
-        return (self.gain * np.eye(*shape)).astype(numpy_dtype(dtype))
+        return (self.gain * np.eye(shape[0], shape[1])).astype(numpy_dtype(dtype))
 
     def get_config(self) -> dict[str, Any]:
         return {"gain": self.gain}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -38,14 +38,14 @@ def scoped_build(build: Callable[..., None]) -> Callable[..., None]:
 
 
 @functools.cache
-def call_parameters(cls: type) -> tuple[str, ...]:
-    """Names of the parameters of `call`, without self."""
+def call_parameters(cls: Hashable) -> tuple[str, ...]:
+    """Names of the parameters of a layer class's `call`, without self."""
     return tuple(inspect.signature(cls.call).parameters)[1:]  # type: ignore[attr-defined]
 
 
 @functools.cache
-def call_training_default(cls: type) -> bool:
-    """Whether `call` trains unless told otherwise."""
+def call_training_default(cls: Hashable) -> bool:
+    """Whether a layer class's `call` trains unless told otherwise."""
     parameter = inspect.signature(cls.call).parameters.get("training")  # type: ignore[attr-defined]
     return bool(parameter is not None and parameter.default is True)
 

@@ -74,7 +74,7 @@ class Layer(LayerState):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in vars(cls):
-            cls.build = scoped_build(vars(cls)["build"])
+            cls.build = scoped_build(vars(cls)["build"])  # type: ignore[method-assign]
 
     def __init__(self, *, activity_regularizer: Any = None, trainable: bool = True, dtype: Any = None,
                  autocast: bool = True, name: str | None = None, **kwargs: Any) -> None:
@@ -146,7 +146,7 @@ class Layer(LayerState):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if not self._initialized:
             raise RuntimeError(f"{type(self).__name__}.__init__ must call super().__init__() first.")
-        args = tuple(self._convert(array_of_numbers(value) if place == 0 else value) for place, value in enumerate(args))
+        args = tuple(self._convert(value if place else array_of_numbers(value)) for place, value in enumerate(args))
         kwargs = {key: self._convert(value) for key, value in kwargs.items()}
         if is_outermost():
             self._clear_losses()

@@ -93,8 +93,8 @@ class Normalization(Layer):
             raise ShapeError(f"Layer {self.name!r} has axis {self.axis}, "
                              f"received inputs of shape {tuple(input_shape)}.")
         self._keep = tuple(sorted(axis % self._rank for axis in self.axis))
-        shape = tuple(input_shape[axis] for axis in self._keep)
-        if any(size is None for size in shape):
+        shape = tuple(size for axis in self._keep if (size := input_shape[axis]) is not None)
+        if len(shape) < len(self._keep):
             raise ShapeError(f"Layer {self.name!r} needs a known size on axis {self.axis}, "
                              f"received inputs of shape {tuple(input_shape)}.")
         if self.input_mean is not None:  # constants, no weights: they are part of the config

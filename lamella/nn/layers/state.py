@@ -68,8 +68,8 @@ class LayerState:
         variable = self._make_variable(make, shape, dtype, trainable, name or "variable")
         if tuple(variable.shape) != shape:
             raise ShapeError(f"The initializer of {variable.path} gave shape {tuple(variable.shape)}, not {shape}.")
-        variable.regularizer = regularizers.get(regularizer)
-        variable.constraint = constraints.get(constraint)
+        variable.regularizer = regularizers.get(regularizer)  # type: ignore[attr-defined]
+        variable.constraint = constraints.get(constraint)  # type: ignore[attr-defined]
         self._weights.append(variable)
         return variable
 
@@ -186,8 +186,8 @@ class LayerState:
     def losses(self) -> list[Tensor]:
         """The values of `add_loss` and activity penalties since the last outermost call, then the weight penalties."""
         added = [value for layer in self._flatten_layers() for value in layer._losses]
-        penalized = [w for w in self.trainable_weights if getattr(w, "regularizer", None) is not None]
-        return added + [w.regularizer(w) for w in penalized]
+        penalties = [(getattr(w, "regularizer", None), w) for w in self.trainable_weights]
+        return added + [penalty(w) for penalty, w in penalties if penalty is not None]
 
     def _clear_losses(self) -> None:
         for layer in self._flatten_layers():

@@ -131,7 +131,7 @@ class MeanMetricWrapper(Mean):
     """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
-        super().__init__(name or getattr(fn, "__name__", "metric"), dtype)
+        super().__init__(name or str(getattr(fn, "__name__", "metric")), dtype)
         self._fn = fn
         self._fn_kwargs = kwargs
         self._direction = type(self)._direction or getattr(fn, "_direction", None)

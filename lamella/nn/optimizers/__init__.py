@@ -22,7 +22,7 @@ def get(identifier: Any) -> Any:
     Example:
         >>> get("adamm")
         Traceback (most recent call last):
-        ValueError: Unknown optimizer 'adamm'. Did you mean 'adam' or 'adamw' or 'nadam'? Known: ...
+        ValueError: Unknown optimizer 'adamm'. Did you mean 'adam'...
     """
     optimizer = OPTIMIZERS.get(identifier)
     if optimizer is not None and not isinstance(optimizer, Optimizer):

@@ -217,8 +217,9 @@ class Optimizer:
                 self.update_step(gradient, variable, rate)
             self._average(variables)
             for variable in variables:
-                if getattr(variable, "constraint", None) is not None:
-                    variable.assign(variable.constraint(variable))
+                constraint = getattr(variable, "constraint", None)
+                if constraint is not None:
+                    variable.assign(constraint(variable))
             self.iterations.assign_add(1)
 
     def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Any) -> None:
@@ -284,7 +285,7 @@ class Optimizer:
 
     def get_config(self) -> dict[str, Any]:
         rate = self._learning_rate
-        config = {"name": self.name}
+        config: dict[str, Any] = {"name": self.name}
         config["learning_rate"] = (float(rate.numpy()) if isinstance(rate, Variable) else
                                    SCHEDULES.serialize(rate) if isinstance(rate, LearningRateSchedule) else rate())
         for name in ("weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum",

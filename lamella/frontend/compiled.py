@@ -36,6 +36,7 @@ class Function:
         self._by_call: dict[Any, tuple[Specialization, list[int] | None]] = {}
         self._by_arguments: dict[Any, Specialization] = {}
         self._lock = threading.RLock()
+        self.__name__ = "function"  # for what has no name of its own
         functools.update_wrapper(self, python_function)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -72,7 +73,7 @@ class Function:
             return trace(
                 lambda args, kwargs: self.python_function(*args, **kwargs),
                 specs(arguments),
-                getattr(self.python_function, "__name__", "function").strip("<>"),
+                self.__name__.strip("<>"),
             )
 
     def _specialize(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Specialization, list[int] | None]:
@@ -120,7 +121,7 @@ class Specialization:
     def __call__(self, leaves: Sequence[Any]) -> Any:
         with self._lock:
             for buffer, leaf in zip(self._buffers, leaves, strict=True):
-                np.copyto(buffer, leaf._array if type(leaf) is Tensor else leaf)
+                np.copyto(buffer, leaf._array if type(leaf) is Tensor else leaf)  # type: ignore[arg-type]
             self._call.run()
             results = [Tensor(a.copy()) for a in self._outputs]  # the buffers belong to the next call
         return results[0] if self._single else self.traced.unflatten(results)
