@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lamella.data import ArrayData, Dataset, Stream, as_array, as_arrays, class_weight_to_sample_weight, permutation
-from lamella.data import check_finite, check_positive_int, unpack_batch
+from lamella.data import (
+    ArrayData,
+    Dataset,
+    Stream,
+    as_array,
+    as_arrays,
+    check_finite,
+    check_positive_int,
+    class_weight_to_sample_weight,
+    permutation,
+    unpack_batch,
+)
 from lamella.errors import DTypeError, ShapeError
 
 
@@ -32,8 +42,10 @@ def test_array_is_passed_on_without_a_copy():
     assert as_arrays(x) is x
 
 
-@pytest.mark.parametrize(("given", "shape"), [([[1, 2], [3, 4]], (2, 2)), ((1.0, 2.0, 3.0), (3,)), (HasArray(), (3,)),
-                                              (HasDlpack(), (4,)), (5, ())])
+@pytest.mark.parametrize(
+    ("given", "shape"),
+    [([[1, 2], [3, 4]], (2, 2)), ((1.0, 2.0, 3.0), (3,)), (HasArray(), (3,)), (HasDlpack(), (4,)), (5, ())],
+)
 def test_what_becomes_an_array(given, shape):
     assert as_array(given).shape == shape
 
@@ -45,15 +57,18 @@ def test_pandas_and_jax_arrays():
     assert as_array(jax.numpy.ones((2, 2))).shape == (2, 2)
 
 
-@pytest.mark.parametrize(("given", "error", "words"), [
-    ([[1, 2], [3, 4], [5]], ShapeError, "ragged: row 0 has shape (2,), row 2 has (1,)"),
-    ([[1, [2]], [3, [4]]], ShapeError, "ragged"),
-    (np.array(["a", "b"]), DTypeError, "strings"),
-    (["a", "b"], DTypeError, "strings"),
-    (np.array([{}, 1], dtype=object), DTypeError, "objects (dict)"),
-    (np.array([1 + 2j]), DTypeError, "complex"),
-    (object(), DTypeError, "no array"),
-])
+@pytest.mark.parametrize(
+    ("given", "error", "words"),
+    [
+        ([[1, 2], [3, 4], [5]], ShapeError, "ragged: row 0 has shape (2,), row 2 has (1,)"),
+        ([[1, [2]], [3, [4]]], ShapeError, "ragged"),
+        (np.array(["a", "b"]), DTypeError, "strings"),
+        (["a", "b"], DTypeError, "strings"),
+        (np.array([{}, 1], dtype=object), DTypeError, "objects (dict)"),
+        (np.array([1 + 2j]), DTypeError, "complex"),
+        (object(), DTypeError, "no array"),
+    ],
+)
 def test_what_does_not(given, error, words):
     with pytest.raises(error) as info:
         as_array(given, "x")
@@ -121,7 +136,7 @@ def test_permutation_depends_on_seed_and_epoch_alone():
     assert (a != permutation(50, 1, 1)).any()
     assert (a != permutation(50, 2, 0)).any()
     inside = permutation(10, 0, 0, batch_size=4)
-    assert [sorted(inside[i:i + 4]) for i in (0, 4, 8)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert [sorted(inside[i : i + 4]) for i in (0, 4, 8)] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
 class Pages:
@@ -145,7 +160,7 @@ def test_streams():
     assert [batch[0][0, 0] for batch in pages] == [0, 1]
     pages.on_epoch_end()
     assert pages.source.ended == 1
-    generator = Stream((np.zeros((1, 1)) for _ in range(2)))
+    generator = Stream(np.zeros((1, 1)) for _ in range(2))
     assert generator.once and generator.length is None
     assert [len(batch) for batch in generator] == [1, 1]
     with pytest.raises(DTypeError, match="neither"):

@@ -293,3 +293,26 @@ def test_a_failed_build_leaves_no_half_of_the_weights():
     layer.bias_initializer = lambda shape, dtype=None: np.zeros(shape)
     layer(X)
     assert len(layer.weights) == 2
+
+
+def test_operators_on_symbolic_tensors_record_layers():
+    x, y = layers.Input((4,)), layers.Input((1,))
+    out = (2.0 * x - y) / np.ones(4, np.float32) + x[:, 1:2] ** 2 - abs(-y)
+    assert out.shape == (None, 4) and out.history.layer.operation == "subtract"
+    assert (x > 0).dtype == "bool"
+
+    def value(tensor, feed):
+        """Evaluate by the recorded nodes."""
+        if tensor.history is None or isinstance(tensor.history.layer, layers.InputLayer):
+            return feed[id(tensor)]
+        node = tensor.history.node
+        args, kwargs = node.rebuild({id(t): value(t, feed) for t in node.input_tensors})
+        return node.layer(*args, **kwargs)
+
+    a, b = normal(3, 4), normal(3, 1)
+    got = value(out, {id(x): ops.convert_to_tensor(a), id(y): ops.convert_to_tensor(b)})
+    np.testing.assert_allclose(got.numpy(), 2 * a - b + a[:, 1:2] ** 2 - np.abs(b), rtol=1e-5, atol=1e-6)
+    with pytest.raises(TypeError, match="no truth value"):
+        bool(x)
+    with pytest.raises(TypeError, match="numpy functions do not work"):
+        np.asarray(x)

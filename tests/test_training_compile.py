@@ -18,15 +18,18 @@ X = np.random.default_rng(0).random((20, 4), dtype=np.float32)
 Y = np.eye(3, dtype=np.float32)[np.arange(20) % 3]
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    ({"optimizer": "adamm", "loss": "mse"}, "Did you mean 'adam'"),
-    ({"optimizer": "sgd", "loss": "msee"}, "Did you mean 'mse'"),
-    ({"optimizer": "sgd", "loss": "mse", "metrics": ["acuracy"]}, "accuracy"),
-    ({"optimizer": "sgd", "loss": "mse", "weighted_metrics": ["no_such"]}, "no_such"),
-    ({"optimizer": "sgd", "loss": "mse", "metrics": "accuracy"}, "must be a list"),
-    ({"optimizer": "sgd", "loss": ["mse", "mse"]}, "loss has 2 entries, the model has 1"),
-    ({"optimizer": "sgd", "loss": "mse", "steps_per_execution": 0}, "steps_per_execution"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"optimizer": "adamm", "loss": "mse"}, "Did you mean 'adam'"),
+        ({"optimizer": "sgd", "loss": "msee"}, "Did you mean 'mse'"),
+        ({"optimizer": "sgd", "loss": "mse", "metrics": ["acuracy"]}, "accuracy"),
+        ({"optimizer": "sgd", "loss": "mse", "weighted_metrics": ["no_such"]}, "no_such"),
+        ({"optimizer": "sgd", "loss": "mse", "metrics": "accuracy"}, "must be a list"),
+        ({"optimizer": "sgd", "loss": ["mse", "mse"]}, "loss has 2 entries, the model has 1"),
+        ({"optimizer": "sgd", "loss": "mse", "steps_per_execution": 0}, "steps_per_execution"),
+    ],
+)
 def test_a_bad_argument_changes_nothing(arguments, words):
     m = model()
     m.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
@@ -69,13 +72,16 @@ def test_an_optimizer_instance_keeps_its_state():
     assert int(adam.iterations) == 2
 
 
-@pytest.mark.parametrize(("outputs", "y", "loss", "kind"), [
-    (1, np.ones(20), "binary_crossentropy", "BinaryAccuracy"),
-    (3, np.arange(20) % 3, "sparse_categorical_crossentropy", "SparseCategoricalAccuracy"),
-    (3, (np.arange(20) % 3)[:, None], "sparse_categorical_crossentropy", "SparseCategoricalAccuracy"),
-    (3, Y, "categorical_crossentropy", "CategoricalAccuracy"),
-    (3, Y, "binary_crossentropy", "BinaryAccuracy"),
-])
+@pytest.mark.parametrize(
+    ("outputs", "y", "loss", "kind"),
+    [
+        (1, np.ones(20), "binary_crossentropy", "BinaryAccuracy"),
+        (3, np.arange(20) % 3, "sparse_categorical_crossentropy", "SparseCategoricalAccuracy"),
+        (3, (np.arange(20) % 3)[:, None], "sparse_categorical_crossentropy", "SparseCategoricalAccuracy"),
+        (3, Y, "categorical_crossentropy", "CategoricalAccuracy"),
+        (3, Y, "binary_crossentropy", "BinaryAccuracy"),
+    ],
+)
 def test_accuracy_is_resolved_by_shapes_and_loss(outputs, y, loss, kind):
     m = model(outputs, "sigmoid")
     m.compile("sgd", loss, metrics=["acc"])
@@ -86,9 +92,14 @@ def test_accuracy_is_resolved_by_shapes_and_loss(outputs, y, loss, kind):
 def test_names_in_the_logs():
     def distance(y_true, y_pred):
         return tf.ops.mean(tf.ops.abs(y_true - y_pred), axis=-1)
+
     m = model()
-    m.compile("sgd", distance, metrics=["mse", distance, tf.keras.metrics.MeanAbsoluteError(name="mine"), "mse"],
-              weighted_metrics=["mse"])
+    m.compile(
+        "sgd",
+        distance,
+        metrics=["mse", distance, tf.keras.metrics.MeanAbsoluteError(name="mine"), "mse"],
+        weighted_metrics=["mse"],
+    )
     assert list(m.fit(X, Y, verbose=0).history) == ["loss", "mse", "distance", "mine", "mse_1", "weighted_mse"]
     assert m.metrics_names[0] == "loss"
 

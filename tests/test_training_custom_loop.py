@@ -14,7 +14,9 @@ Y = np.eye(3, dtype=np.float32)[RNG.integers(0, 3, 70)]
 
 
 def run_loop(compiled: bool, weights=None):
-    model = tf.keras.Sequential([layers.Dense(8, activation="relu", input_shape=(6,)), layers.Dense(3, activation="softmax")])
+    model = tf.keras.Sequential(
+        [layers.Dense(8, activation="relu", input_shape=(6,)), layers.Dense(3, activation="softmax")]
+    )
     if weights is not None:
         model.set_weights(weights)
     start = model.get_weights()
@@ -27,8 +29,13 @@ def run_loop(compiled: bool, weights=None):
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return loss
+
     step = tf.function(train_step) if compiled else train_step
-    losses = [np.array(step(images, labels)) for _ in range(3) for images, labels in Dataset.from_tensor_slices((X, Y)).batch(32)]
+    losses = [
+        np.array(step(images, labels))
+        for _ in range(3)
+        for images, labels in Dataset.from_tensor_slices((X, Y)).batch(32)
+    ]
     return start, losses, model.get_weights()
 
 
@@ -113,6 +120,7 @@ def test_add_loss_in_a_layer():
         def call(self, x):
             self.add_loss(tf.ops.sum(x) * 0.0 + 3.0)
             return x
+
     inputs = tf.keras.Input((6,))
     model = tf.keras.Model(inputs, layers.Dense(3)(Penalty()(inputs)))
     model.compile("sgd", "mse", metrics=["mse"])

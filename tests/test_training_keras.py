@@ -30,15 +30,31 @@ def data(n=STEPS * BATCH, features=784, classes=10, seed=0):
     return x, np.eye(classes, dtype=np.float32)[labels], labels
 
 
-def pair(loss="categorical_crossentropy", optimizer="adam", features=784, hidden=128, classes=10, last="softmax", metrics=("accuracy",),
-         weighted_metrics=None, **arguments):
+def pair(
+    loss="categorical_crossentropy",
+    optimizer="adam",
+    features=784,
+    hidden=128,
+    classes=10,
+    last="softmax",
+    metrics=("accuracy",),
+    weighted_metrics=None,
+    **arguments,
+):
     """The same model here and in Keras, with the same weights."""
+
     def build(k):
-        model = k.Sequential([k.layers.Input((features,)), k.layers.Dense(hidden, activation="relu"),
-                              k.layers.Dense(classes, activation=last)])
+        model = k.Sequential(
+            [
+                k.layers.Input((features,)),
+                k.layers.Dense(hidden, activation="relu"),
+                k.layers.Dense(classes, activation=last),
+            ]
+        )
         chosen = getattr(k.optimizers, optimizer)(**arguments) if arguments else optimizer
         model.compile(optimizer=chosen, loss=loss, metrics=list(metrics), weighted_metrics=weighted_metrics)
         return model
+
     theirs, ours = build(keras), build(tf.keras)
     ours.set_weights(theirs.get_weights())
     return ours, theirs
@@ -60,7 +76,7 @@ def test_200_steps_have_the_same_losses(name):
     x, y, _ = data()
     seen = StepLosses()
     ours.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0, callbacks=[seen])
-    expected = [theirs.train_on_batch(x[i:i + BATCH], y[i:i + BATCH])[0] for i in range(0, len(x), BATCH)]
+    expected = [theirs.train_on_batch(x[i : i + BATCH], y[i : i + BATCH])[0] for i in range(0, len(x), BATCH)]
     np.testing.assert_allclose(seen.losses, np.array(expected, np.float32), rtol=1e-4)
     for a, b in zip(ours.get_weights(), theirs.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)
@@ -88,15 +104,30 @@ def test_epochs_with_a_smaller_last_batch_and_validation():
 
 def test_sparse_labels_and_validation_freq():
     x, _, labels = data(64, 6, 3)
-    history = compare_history(*small(loss="sparse_categorical_crossentropy"), x, labels, epochs=4, initial_epoch=1,
-                              validation_data=(x[:10], labels[:10]), validation_freq=2)
+    history = compare_history(
+        *small(loss="sparse_categorical_crossentropy"),
+        x,
+        labels,
+        epochs=4,
+        initial_epoch=1,
+        validation_data=(x[:10], labels[:10]),
+        validation_freq=2,
+    )
     assert len(history["loss"]) == 3 and len(history["val_loss"]) == 2
 
 
 def test_validation_freq_as_a_list():
     x, y, _ = data(40, 6, 3)
-    history = compare_history(*small(), x, y, epochs=4, validation_data=(x, y), validation_freq=[1, 4], validation_batch_size=7,
-                              validation_steps=2)
+    history = compare_history(
+        *small(),
+        x,
+        y,
+        epochs=4,
+        validation_data=(x, y),
+        validation_freq=[1, 4],
+        validation_batch_size=7,
+        validation_steps=2,
+    )
     assert len(history["val_loss"]) == 2
 
 
@@ -108,8 +139,14 @@ def test_regression(loss):
 
 def test_binary_targets_of_rank_one():
     x, _, labels = data(50, 6, 2)
-    ours, theirs = pair(features=6, hidden=4, classes=1, last="sigmoid", loss="binary_crossentropy",
-                        metrics=("accuracy", "Precision", "Recall"))
+    ours, theirs = pair(
+        features=6,
+        hidden=4,
+        classes=1,
+        last="sigmoid",
+        loss="binary_crossentropy",
+        metrics=("accuracy", "Precision", "Recall"),
+    )
     compare_history(ours, theirs, x, labels.astype(np.float32), epochs=3, batch_size=8)
 
 
@@ -146,10 +183,16 @@ def test_evaluate_predict_and_single_batches():
     ours, theirs = small()
     x, y, _ = data(77, 6, 3)
     np.testing.assert_allclose(ours.evaluate(x, y, verbose=0), theirs.evaluate(x, y, verbose=0), rtol=1e-5)
-    np.testing.assert_allclose(ours.evaluate(x, y, steps=2, verbose=0), theirs.evaluate(x, y, steps=2, verbose=0), rtol=1e-5)
+    np.testing.assert_allclose(
+        ours.evaluate(x, y, steps=2, verbose=0), theirs.evaluate(x, y, steps=2, verbose=0), rtol=1e-5
+    )
     for rows in (1, 32, 77):
-        np.testing.assert_allclose(ours.predict(x[:rows], verbose=0), theirs.predict(x[:rows], verbose=0), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(ours.predict(x, batch_size=10, steps=3, verbose=0), theirs.predict(x[:30], verbose=0), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            ours.predict(x[:rows], verbose=0), theirs.predict(x[:rows], verbose=0), rtol=1e-5, atol=1e-6
+        )
+    np.testing.assert_allclose(
+        ours.predict(x, batch_size=10, steps=3, verbose=0), theirs.predict(x[:30], verbose=0), rtol=1e-5, atol=1e-6
+    )
     np.testing.assert_allclose(ours.predict_on_batch(x), theirs.predict_on_batch(x), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(ours.test_on_batch(x, y), theirs.test_on_batch(x, y), rtol=1e-5)
     for _ in range(3):
@@ -163,6 +206,7 @@ def test_penalties_are_part_of_the_loss():
         model = k.Model(inputs, k.layers.Dense(3, activation="softmax")(hidden))
         model.compile("sgd", "categorical_crossentropy")
         return model
+
     theirs, ours = build(keras), build(tf.keras)
     ours.set_weights(theirs.get_weights())
     x, y, _ = data(45, 6, 3)
@@ -173,9 +217,15 @@ def test_two_outputs_with_weights():
     def build(k):
         inputs = k.layers.Input((6,))
         hidden = k.layers.Dense(4, activation="tanh")(inputs)
-        model = k.Model(inputs, [k.layers.Dense(3, activation="softmax", name="kind")(hidden), k.layers.Dense(1, name="size")(hidden)])
-        model.compile("sgd", loss=["categorical_crossentropy", "mse"], loss_weights=[1.0, 0.5], metrics=[["accuracy"], ["mae"]])
+        model = k.Model(
+            inputs,
+            [k.layers.Dense(3, activation="softmax", name="kind")(hidden), k.layers.Dense(1, name="size")(hidden)],
+        )
+        model.compile(
+            "sgd", loss=["categorical_crossentropy", "mse"], loss_weights=[1.0, 0.5], metrics=[["accuracy"], ["mae"]]
+        )
         return model
+
     theirs, ours = build(keras), build(tf.keras)
     ours.set_weights(theirs.get_weights())
     x, y, _ = data(45, 6, 3)

@@ -47,7 +47,9 @@ def test_sequential_add_and_pop():
 def two_inputs():
     a, b = tf.keras.Input((2,), name="a"), tf.keras.Input((3,), name="b")
     merged = Sum(name="sum")([layers.Dense(4, name="merge_a")(a), layers.Dense(4, name="merge_b")(b)])
-    return tf.keras.Model([a, b], {"x": layers.Dense(1, name="first")(merged), "y": layers.Dense(2, name="second")(merged)})
+    return tf.keras.Model(
+        [a, b], {"x": layers.Dense(1, name="first")(merged), "y": layers.Dense(2, name="second")(merged)}
+    )
 
 
 class Sum(layers.Layer):
@@ -124,11 +126,19 @@ def test_subclassed_model():
 
 
 def test_summary_shows_shapes_and_totals():
-    model = tf.keras.Sequential([layers.Dense(128, activation="relu", input_shape=(784,), name="hidden"), layers.Dense(10, name="out")])
+    model = tf.keras.Sequential(
+        [layers.Dense(128, activation="relu", input_shape=(784,), name="hidden"), layers.Dense(10, name="out")]
+    )
     lines = []
     model.summary(print_fn=lines.append)
     text = "\n".join(lines)
-    for words in ("hidden (Dense)", "(None, 128)", "100,480", "Total params: 101,770 (397.54 KB)", "Non-trainable params: 0"):
+    for words in (
+        "hidden (Dense)",
+        "(None, 128)",
+        "100,480",
+        "Total params: 101,770 (397.54 KB)",
+        "Non-trainable params: 0",
+    ):
         assert words in text
 
 

@@ -12,8 +12,8 @@ Logs = dict[str, Any]
 class Callback:
     """Hooks that do nothing. Override the ones you need.
 
-    A subclass that overrides a batch hook makes `fit` return to Python after every step; all other hooks cost nothing while
-    an epoch runs. `on_train_progress` is the cheap alternative: called a few times a second with all losses so far.
+    A subclass that overrides a batch hook makes `fit` return to Python after every step; all other hooks cost nothing
+    while an epoch runs. `on_train_progress` is the cheap alternative: called ten times a second with all losses so far.
 
     Attributes:
         model: the model, set before training begins.
@@ -75,8 +75,8 @@ class Callback:
 
         Args:
             step: number of steps of this epoch that are done.
-            logs: arrays with one value per step: `loss` is the loss of each batch; if a callback has set `needs_step_logs`,
-                the metrics too, as running results of the epoch. Only the first `step` values count.
+            logs: arrays with one value per step: `loss` is the loss of each batch; if a callback has set
+                `needs_step_logs`, the metrics too, as running results of the epoch. Only the first `step` values count.
         """
 
     def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:

@@ -36,14 +36,22 @@ class CallbackList(Callback):
         <lamella.callbacks.history.History object at ...>
     """
 
-    def __init__(self, callbacks: Any = None, add_history: bool = False, add_progbar: bool = False, model: Any = None,
-                 **params: Any) -> None:
+    def __init__(
+        self,
+        callbacks: Any = None,
+        add_history: bool = False,
+        add_progbar: bool = False,
+        model: Any = None,
+        **params: Any,
+    ) -> None:
         super().__init__()
         self.callbacks = [] if callbacks is None else tree.flatten(callbacks)
         for callback in self.callbacks:
             if isinstance(callback, type) or not hasattr(callback, "on_train_begin"):
-                raise TypeError(f"callbacks must hold Callback instances, received {callback!r}"
-                                + (": a class; call it to make an instance." if isinstance(callback, type) else "."))
+                raise TypeError(
+                    f"callbacks must hold Callback instances, received {callback!r}"
+                    + (": a class; call it to make an instance." if isinstance(callback, type) else ".")
+                )
         if add_history and not self._find(History):
             self.callbacks.append(History())
         if add_progbar and not self._find(ProgbarLogger):

@@ -12,8 +12,8 @@ from lamella.callbacks.callback import Callback, Logs
 class CSVLogger(Callback):
     """Writes one row per epoch: the epoch (from 0), then the logs in their order.
 
-    The columns are fixed at the first epoch: those of its logs, and with validation that does not run in every epoch also
-    `val_` ones, filled with `NA` where they are missing.
+    The columns are fixed at the first epoch: those of its logs, and with validation that does not run in every epoch
+    also `val_` ones, filled with `NA` where they are missing.
 
     Args:
         filename: the file.
@@ -37,7 +37,7 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self._with_header = not (self.append and os.path.exists(self.filename) and os.path.getsize(self.filename))
-        self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
+        self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")
         self._columns = []
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

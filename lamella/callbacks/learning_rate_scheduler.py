@@ -18,8 +18,8 @@ class LearningRateScheduler(Callback):
         verbose: 1 prints each new rate.
 
     Raises:
-        TypeError: the schedule returned no number. An error inside the schedule is never swallowed: how many arguments it
-            takes is read from its signature.
+        TypeError: the schedule returned no number. An error inside the schedule is never swallowed: how many arguments
+            it takes is read from its signature.
 
     Source: keras.callbacks.LearningRateScheduler.
 
@@ -37,7 +37,9 @@ class LearningRateScheduler(Callback):
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         optimizer = self.model.optimizer
         rate = self.schedule(epoch, float(optimizer.learning_rate)) if self._takes_rate else self.schedule(epoch)
-        if not isinstance(rate, numbers.Real) and not (hasattr(rate, "__float__") and getattr(rate, "shape", None) == ()):
+        if not isinstance(rate, numbers.Real) and not (
+            hasattr(rate, "__float__") and getattr(rate, "shape", None) == ()
+        ):
             raise TypeError(f"The schedule must return a number, returned {rate!r} for epoch {epoch}.")
         optimizer.learning_rate = float(rate)
         if self.verbose > 0:

@@ -9,16 +9,42 @@ from typing import Any
 from lamella.callbacks.callback import Callback, Logs
 from lamella.errors import did_you_mean
 
-_DOWN = ("loss", "error", "mse", "mae", "mape", "msle", "rmse", "crossentropy", "divergence", "poisson", "hinge", "logcosh")
-_UP = ("acc", "auc", "precision", "recall", "score", "iou", "positives", "negatives", "sensitivity", "specificity",
-       "similarity", "correlation")
+_DOWN = (
+    "loss",
+    "error",
+    "mse",
+    "mae",
+    "mape",
+    "msle",
+    "rmse",
+    "crossentropy",
+    "divergence",
+    "poisson",
+    "hinge",
+    "logcosh",
+)
+_UP = (
+    "acc",
+    "auc",
+    "precision",
+    "recall",
+    "score",
+    "iou",
+    "positives",
+    "negatives",
+    "sensitivity",
+    "specificity",
+    "similarity",
+    "correlation",
+)
 
 
 class MonitorCallback(Callback):
     """Base of callbacks that watch one value.
 
-    The direction is settled before training starts: `mode`, else the compiled metric's own direction, else the log's name
-    (`..._loss`, `..._accuracy`, ...), so that a name that can't be judged fails in `on_train_begin` and not an epoch later.
+    The direction is settled before training starts: `mode`, else the compiled metric's own direction, else the log's
+    name (`..._loss`, `..._accuracy`, ...), so that a name that can't be judged fails in `on_train_begin` and not an
+    epoch later.
     NaN is worse than every number.
 
     Args:
@@ -42,11 +68,14 @@ class MonitorCallback(Callback):
 
     def resolve(self) -> None:
         """Settle the direction and warn about a name that the logs will not have."""
-        expected = self.params.get("metrics")
+        expected: list[str] = self.params.get("metrics") or []
         self._warned = bool(expected) and self.monitor not in expected and self.monitor != "learning_rate"
         if self._warned:
-            warnings.warn(f"{type(self).__name__} monitors {self.monitor!r}, which this fit does not log. "
-                          f"{did_you_mean(self.monitor, expected)}", stacklevel=6)
+            warnings.warn(
+                f"{type(self).__name__} monitors {self.monitor!r}, which this fit does not log. "
+                f"{did_you_mean(self.monitor, expected)}",
+                stacklevel=6,
+            )
         if not self._sign:
             self._sign = self._direction()
 
@@ -64,8 +93,11 @@ class MonitorCallback(Callback):
         value = (logs or {}).get(self.monitor)
         if value is None and not self._warned:
             self._warned = True
-            warnings.warn(f"{type(self).__name__}: {self.monitor!r} is not in the logs of this epoch; they have "
-                          f"{', '.join(logs or {}) or 'nothing'}.", stacklevel=4)
+            warnings.warn(
+                f"{type(self).__name__}: {self.monitor!r} is not in the logs of this epoch; they have "
+                f"{', '.join(logs or {}) or 'nothing'}.",
+                stacklevel=4,
+            )
         return None if value is None else float(value)
 
     def _direction(self) -> float:
@@ -75,8 +107,10 @@ class MonitorCallback(Callback):
             words = name.lower()
             sign = -1.0 if any(w in words for w in _DOWN) else 1.0 if any(w in words for w in _UP) else None
         if sign is None:
-            raise ValueError(f"{type(self).__name__} can't tell whether {self.monitor!r} should rise or fall: "
-                             "pass mode='min' or mode='max'.")
+            raise ValueError(
+                f"{type(self).__name__} can't tell whether {self.monitor!r} should rise or fall: "
+                "pass mode='min' or mode='max'."
+            )
         return sign
 
 

@@ -22,8 +22,8 @@ class ProgbarLogger(Callback):
         Epoch 3/10
         1204/1875 ━━━━━━━━━━━━╺━━━━━━━ 0s 105us/step - loss: 0.3718
 
-    elsewhere (a file, a pipe), and with `verbose=2`, one plain line per epoch. It uses `on_train_progress`, so it costs the
-    training nothing.
+    elsewhere (a file, a pipe), and with `verbose=2`, one plain line per epoch. It uses `on_train_progress`, so it costs
+    the training nothing.
 
     Source: keras.callbacks.ProgbarLogger.
 

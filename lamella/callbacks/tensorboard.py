@@ -20,8 +20,8 @@ class TensorBoard(Callback):
       `epoch_<metric>` (validation);
     * every evaluation, step = optimizer iterations: `evaluation_<name>_vs_iterations`;
     * every `histogram_freq` epochs: `<weight path>/histogram`, and with `write_images` `<weight path>/image`;
-    * with `update_freq` a number or "batch", step = training step from 1: `batch_loss`, `batch_<metric>`, the running results
-      of the epoch. They are read from the buffer that the epoch fills, so training does not slow down.
+    * with `update_freq` a number or "batch", step = training step from 1: `batch_loss`, `batch_<metric>`, the running
+      results of the epoch. They are read from the buffer that the epoch fills, so training does not slow down.
     * once: the model graph.
 
     Unlike Keras, an `update_freq` never drops the data of an epoch.
@@ -45,8 +45,15 @@ class TensorBoard(Callback):
         1
     """
 
-    def __init__(self, log_dir: str | os.PathLike[str] = "logs", histogram_freq: int = 0, write_graph: bool = True,
-                 write_images: bool = False, write_steps_per_second: bool = False, update_freq: str | int = "epoch") -> None:
+    def __init__(
+        self,
+        log_dir: str | os.PathLike[str] = "logs",
+        histogram_freq: int = 0,
+        write_graph: bool = True,
+        write_images: bool = False,
+        write_steps_per_second: bool = False,
+        update_freq: str | int = "epoch",
+    ) -> None:
         super().__init__()
         load_tensorboard()
         self.log_dir = os.fspath(log_dir)

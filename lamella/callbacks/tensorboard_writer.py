@@ -1,4 +1,4 @@
-"""Event files in TensorBoard's format, through the protos and the writer of the `tensorboard` package (an optional extra)."""
+"""Event files in TensorBoard's format, through protos and writer of the `tensorboard` package (an optional extra)."""
 
 from __future__ import annotations
 
@@ -82,6 +82,7 @@ class _Parts:
         from tensorboard.plugins.image import metadata as image
         from tensorboard.plugins.scalar import metadata as scalar
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
+
         self.Event, self.SummaryMetadata = event_pb2.Event, summary_pb2.SummaryMetadata
         self.TensorProto, self.TensorShapeProto = tensor_pb2.TensorProto, tensor_shape_pb2.TensorShapeProto
         self.histogram, self.image, self.scalar, self.EventFileWriter = histogram, image, scalar, EventFileWriter
@@ -96,8 +97,9 @@ def load_tensorboard() -> Any:
     try:
         return _Parts()
     except ImportError as error:
-        raise ImportError("The TensorBoard callback needs the tensorboard package: pip install 'lamella[tensorboard]'. "
-                          f"({error})") from error
+        raise ImportError(
+            f"The TensorBoard callback needs the tensorboard package: pip install 'lamella[tensorboard]'. ({error})"
+        ) from error
 
 
 def histogram_buckets(values: np.ndarray) -> np.ndarray:
@@ -132,4 +134,5 @@ def encode_png(image: np.ndarray) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, color, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-        for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b"")))
+        for kind, body in ((b"IHDR", header), (b"IDAT", zlib.compress(raw)), (b"IEND", b""))
+    )

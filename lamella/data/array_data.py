@@ -34,7 +34,9 @@ class ArrayData:
         (10, 'float32')
     """
 
-    def __init__(self, x: Any, y: Any = None, sample_weight: Any = None, where: str = "fit", check: bool = True) -> None:
+    def __init__(
+        self, x: Any, y: Any = None, sample_weight: Any = None, where: str = "fit", check: bool = True
+    ) -> None:
         self.where = where
         self.x = as_arrays(x, f"{where}: x")
         self.y = as_arrays(y, f"{where}: y")
@@ -80,8 +82,10 @@ class ArrayData:
         check_fraction(fraction, "validation_split")
         at = math.floor(self.n * (1.0 - fraction))
         if at in (0, self.n):
-            raise ValueError(f"validation_split={fraction} of {self.n} rows leaves {at} for training and {self.n - at} for "
-                             "validation; both need at least one.")
+            raise ValueError(
+                f"validation_split={fraction} of {self.n} rows leaves {at} for training and {self.n - at} for "
+                "validation; both need at least one."
+            )
         return self.slice(0, at), self.slice(at, None)
 
     def with_class_weight(self, class_weight: dict[int, float]) -> ArrayData:

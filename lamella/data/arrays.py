@@ -1,4 +1,4 @@
-"""What users pass, as numpy arrays: the order of protocols is ndarray, `__array__`, `__dlpack__`, nested lists of numbers."""
+"""What users pass, as numpy arrays: ndarray, then `__array__`, `__dlpack__`, nested lists of numbers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ def as_array(x: Any, name: str = "data") -> np.ndarray:
     """One array-like object as a numpy array; nothing is copied where the object shares its memory.
 
     Args:
-        x: ndarray, an object with `__array__` (pandas, polars, JAX, torch, Tensor) or `__dlpack__`, or nested lists of numbers.
+        x: ndarray, an object with `__array__` (pandas, polars, JAX, torch, Tensor) or `__dlpack__`, or nested lists of
+            numbers.
         name: what the errors call it, such as `"x"`.
 
     Raises:
@@ -35,8 +36,10 @@ def as_array(x: Any, name: str = "data") -> np.ndarray:
         return _numeric(_convert(np.from_dlpack, x, name), name)
     if isinstance(x, (list, tuple, bool, int, float)):
         return _from_list(x, name)
-    raise DTypeError(f"{name} is a {type(x).__name__}, which is no array: pass a numpy array, a data frame, a tensor, "
-                     "nested lists of numbers, or an iterable of batches.")
+    raise DTypeError(
+        f"{name} is a {type(x).__name__}, which is no array: pass a numpy array, a data frame, a tensor, "
+        "nested lists of numbers, or an iterable of batches."
+    )
 
 
 def as_arrays(x: Any, name: str = "data") -> Any:
@@ -120,7 +123,8 @@ def _ragged_message(x: Any, name: str) -> str:
     expected = next(shapes)
     for i, shape in enumerate(shapes, 1):
         if shape != expected:
-            return f"{name} is ragged: row 0 has shape {expected}, row {i} has {'uneven rows' if shape is None else shape}."
+            found = "uneven rows" if shape is None else shape
+            return f"{name} is ragged: row 0 has shape {expected}, row {i} has {found}."
     return f"{name} is ragged: row 0 has uneven rows."
 
 

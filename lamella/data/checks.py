@@ -59,8 +59,11 @@ def check_finite(array: np.ndarray, name: str) -> None:
     count = int(bad.sum())
     if count:
         row = int(np.argmax(bad.reshape(len(array), -1).any(axis=1)))
-        warnings.warn(f"{name} holds {count} values that are NaN or infinite, the first in row {row}; the loss will be "
-                      "NaN too. Remove or fill them, or filter this warning.", stacklevel=4)
+        warnings.warn(
+            f"{name} holds {count} values that are NaN or infinite, the first in row {row}; the loss will be "
+            "NaN too. Remove or fill them, or filter this warning.",
+            stacklevel=4,
+        )
 
 
 def check_lengths(parts: dict[str, list[np.ndarray]], where: str) -> int:
@@ -80,7 +83,9 @@ def check_lengths(parts: dict[str, list[np.ndarray]], where: str) -> int:
                 raise ShapeError(f"{where}: {name} is a scalar; expected an array whose first axis counts the samples.")
     lengths = {len(a) for arrays in parts.values() for a in arrays}
     if len(lengths) > 1:
-        listed = "; ".join(f"{name}: {', '.join(str(len(a)) for a in arrays)}" for name, arrays in parts.items() if arrays)
+        listed = "; ".join(
+            f"{name}: {', '.join(str(len(a)) for a in arrays)}" for name, arrays in parts.items() if arrays
+        )
         raise ShapeError(f"{where}: all arrays must have the same number of rows, received {listed}.")
     n = lengths.pop() if lengths else 0
     if n == 0:

@@ -71,25 +71,31 @@ class Dataset:
 
     def map(self, function: Callable[..., Any]) -> Dataset:
         """`function(*item)` for each item that is a tuple, `function(item)` for others."""
+
         def apply(item: Any) -> Any:
             item = tree.map_structure(_tensor, item)
             result = function(*item) if isinstance(item, tuple) else function(item)
             return tree.map_structure(np.asarray, result)
+
         return Dataset(lambda: map(apply, self._make()), self._length)
 
     def repeat(self, count: int | None = None) -> Dataset:
         """The items `count` times over; without end if None."""
+
         def make() -> Iterator[Any]:
             done = 0
             while count is None or done < count:
                 yield from self._make()
                 done += 1
+
         return Dataset(make, None if count is None or self._length is None else self._length * count)
 
     def take(self, count: int) -> Dataset:
         """The first `count` items."""
-        return Dataset(lambda: (item for item, _ in zip(self._make(), range(count), strict=False)),
-                       None if self._length is None else min(count, self._length))
+        return Dataset(
+            lambda: (item for item, _ in zip(self._make(), range(count), strict=False)),
+            None if self._length is None else min(count, self._length),
+        )
 
     def prefetch(self, buffer_size: int | None = None) -> Dataset:
         """This dataset: the data is in memory already."""
@@ -101,7 +107,9 @@ class Dataset:
 class _Rows(Dataset):
     """Rows of arrays: shuffling and batching work on row numbers, so that a batch is one indexed read."""
 
-    def __init__(self, arrays: Any, n: int, passes: _Passes | None = None, size: int | None = None, drop: bool = False) -> None:
+    def __init__(
+        self, arrays: Any, n: int, passes: _Passes | None = None, size: int | None = None, drop: bool = False
+    ) -> None:
         self.arrays, self.n, self._passes, self._size, self._drop = arrays, n, passes, size, drop
         length = n if size is None else n // size if drop else -(-n // size)
         super().__init__(self._read, length)
@@ -111,7 +119,7 @@ class _Rows(Dataset):
         if self._size is None:
             return (rows(self.arrays, int(i)) for i in order)
         stop = self.n - self.n % self._size if self._drop else self.n
-        return (rows(self.arrays, order[i:i + self._size]) for i in range(0, stop, self._size))
+        return (rows(self.arrays, order[i : i + self._size]) for i in range(0, stop, self._size))
 
     def shuffle(self, buffer_size: int, seed: int | None = None) -> Dataset:
         """Rows in random order. The buffer is free here, so every size gives a permutation of all rows."""
@@ -121,7 +129,11 @@ class _Rows(Dataset):
     def batch(self, batch_size: int, drop_remainder: bool = False) -> Dataset:
         """See `Dataset.batch`."""
         size = check_positive_int(batch_size, "batch_size")
-        return super().batch(size, drop_remainder) if self._size else _Rows(self.arrays, self.n, self._passes, size, drop_remainder)
+        return (
+            super().batch(size, drop_remainder)
+            if self._size
+            else _Rows(self.arrays, self.n, self._passes, size, drop_remainder)
+        )
 
 
 class _Passes:

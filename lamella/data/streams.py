@@ -83,7 +83,11 @@ class Stream:
 def convert_batch(item: Any, where: str = "fit") -> tuple[Any, ...]:
     """One item as `(x,)`, `(x, y)` or `(x, y, sample_weight)` with trees of arrays."""
     x, y, weight = unpack_batch(item)
-    x, y, weight = as_arrays(x, f"{where}: x"), as_arrays(y, f"{where}: y"), as_arrays(weight, f"{where}: sample_weight")
+    x, y, weight = (
+        as_arrays(x, f"{where}: x"),
+        as_arrays(y, f"{where}: y"),
+        as_arrays(weight, f"{where}: sample_weight"),
+    )
     if weight is not None:
         return (x, y, weight)
     return (x,) if y is None else (x, y)

@@ -31,6 +31,8 @@ def class_weight_to_sample_weight(y: np.ndarray, class_weight: Mapping[Any, floa
     table = {int(key): float(value) for key, value in class_weight.items()}
     missing = [int(c) for c in classes if int(c) not in table]
     if missing:
-        raise ValueError(f"class_weight has no weight for the classes {missing}; it has {sorted(table)}. "
-                         "Give each class that occurs a weight.")
+        raise ValueError(
+            f"class_weight has no weight for the classes {missing}; it has {sorted(table)}. "
+            "Give each class that occurs a weight."
+        )
     return np.array([table[int(c)] for c in classes], settings.floatx)[inverse].reshape(labels.shape)

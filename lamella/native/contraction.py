@@ -90,11 +90,7 @@ def schedule(m: int, n: int, k: int, outer: int, contiguous: bool, host: Machine
     return Schedule(rows, vectors, m, n, lanes, m_blocks, panels_inside, pack)
 
 
-def contract_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
-    return _Contraction(plan, cluster, host).emit()
-
-
-class _Contraction:
+class Contraction:
     def __init__(self, plan: Plan, cluster: Cluster, host: Machine) -> None:
         eqn = cluster.anchor
         assert eqn is not None

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lamella.ir import Literal, Var
-from lamella.native.contraction import contract_kernel
+from lamella.native.blocked import contract_kernel
 from lamella.native.fuse import Cluster
 from lamella.native.kernel import Kernel
 from lamella.native.llvm_text import Emitter, Val, index

@@ -359,6 +359,7 @@ def _as_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacem
 
 
 REDUCTION_PARTS = 4  # fixed, as SPLIT
+FEW_ROWS = 64
 
 
 def _split_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
@@ -371,8 +372,8 @@ def _split_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Repla
         return None
     k, outputs = spec.red_shape[0], math.prod(spec.out_shape)
     a = len(spec.out_shape)
-    x_size, y_size = x.type.size, y.type.size
-    if max(x_size, y_size) < 1 << 16 or max(x_size, y_size) < 2 * (min(x_size, y_size) + outputs):
+    small, large = sorted((x.type.size, y.type.size))
+    if large < 1 << 16 or large < 2 * (small + outputs) or small > k * FEW_ROWS:
         return None
     parts, part = REDUCTION_PARTS, k // REDUCTION_PARTS
 

@@ -25,8 +25,8 @@ class BoundMetric:
 class CompileArguments:
     """Optimizer, losses and metrics of a compiled model.
 
-    Losses and metrics are spread over the outputs by `bind`: at once if the outputs are known, otherwise when the model first
-    sees data. Misspelt names raise here, in `compile`.
+    Losses and metrics are spread over the outputs by `bind`: at once if the outputs are known, otherwise when the model
+    first sees data. Misspelt names raise here, in `compile`.
 
     Args:
         optimizer: name, config or instance; None for a model that is only evaluated.
@@ -40,7 +40,9 @@ class CompileArguments:
         TypeError: something that is neither name, function nor object.
     """
 
-    def __init__(self, optimizer: Any, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any, run_eagerly: bool) -> None:
+    def __init__(
+        self, optimizer: Any, loss: Any, loss_weights: Any, metrics: Any, weighted_metrics: Any, run_eagerly: bool
+    ) -> None:
         self.optimizer = optimizers.get(optimizer)
         self.loss = tree.map_structure(losses.as_loss, loss)
         self.loss_weights = loss_weights
@@ -70,15 +72,20 @@ class CompileArguments:
         """
         given = spread(self.loss, names, "loss", replicate=True)
         weights = spread(self.loss_weights, names, "loss_weights", replicate=True)
-        output_losses = [(i, loss, 1.0 if weight is None else float(weight))
-                         for i, (loss, weight) in enumerate(zip(given, weights, strict=True)) if loss is not None]
+        output_losses = [
+            (i, loss, 1.0 if weight is None else float(weight))
+            for i, (loss, weight) in enumerate(zip(given, weights, strict=True))
+            if loss is not None
+        ]
         for request in (self.metrics, self.weighted_metrics):
             spread(request, names, "metrics", replicate=len(names) == 1)
         self.output_names, self.output_losses = names, output_losses
-        self.loss_trackers = [(i, Mean(name=f"{names[i]}_loss")) for i, _, _ in output_losses] if len(output_losses) > 1 else []
+        self.loss_trackers = (
+            [(i, Mean(name=f"{names[i]}_loss")) for i, _, _ in output_losses] if len(output_losses) > 1 else []
+        )
 
     def bind(self, names: list[str], y: Sequence[Any], y_pred: Sequence[Any]) -> None:
-        """Spread losses and metrics over the outputs; "accuracy" becomes one of its kinds by the shapes of y and y_pred.
+        """Spread losses and metrics over the outputs; the shapes of y and y_pred say which kind "accuracy" is.
 
         Raises:
             ValueError: the arguments do not fit the outputs.
@@ -91,7 +98,9 @@ class CompileArguments:
                 for identifier in tree.flatten(entry):
                     if identifier is not None:
                         metric = as_metric(identifier, y[i].shape, y_pred[i].shape, loss_of.get(i))
-                        bound.append(BoundMetric(_log_name(metric.name, names, i, weighted, bound), i, metric, weighted))
+                        bound.append(
+                            BoundMetric(_log_name(metric.name, names, i, weighted, bound), i, metric, weighted)
+                        )
         self.bound_metrics = bound
         self.bound = True
 
@@ -136,10 +145,14 @@ def spread(given: Any, names: list[str], argument: str, replicate: bool) -> list
         return list(given.values()) if unknown else [given.get(name) for name in names]
     if isinstance(given, (list, tuple)) and (len(names) > 1 or not argument.endswith("metrics")):
         if len(given) != len(names):
-            raise ValueError(f"{argument} has {len(given)} entries, the model has {len(names)} outputs ({', '.join(names)}).")
+            raise ValueError(
+                f"{argument} has {len(given)} entries, the model has {len(names)} outputs ({', '.join(names)})."
+            )
         return list(given)
     if not replicate:
-        raise ValueError(f"With several outputs {argument} needs a list or dict with one entry per output ({', '.join(names)}).")
+        raise ValueError(
+            f"With several outputs {argument} needs a list or dict with one entry per output ({', '.join(names)})."
+        )
     return [given] * len(names)
 
 

@@ -6,8 +6,8 @@
       return buffers, written
     }
 
-`lo` and `hi` are inputs, so the same executable runs a whole epoch or a single step. Everything that changes is carried and
-donated: the variables stay in their own memory.
+`lo` and `hi` are inputs, so the same executable runs a whole epoch or a single step. Everything that changes is carried
+and donated: the variables stay in their own memory.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Step:
     def pruned(self) -> Graph:
         """The step's graph with the kept results and the assigned variables as outputs, without what nobody needs."""
         graph = self.traced.graph
-        return prune(graph, [graph.outputs[i] for i in self.keep] + list(graph.outputs[self.traced.n_results:]))
+        return prune(graph, [graph.outputs[i] for i in self.keep] + list(graph.outputs[self.traced.n_results :]))
 
 
 @dataclass(frozen=True)
@@ -86,11 +86,13 @@ def epoch_graph(steps: Sequence[Step], layout: Layout, name: str) -> EpochGraph:
     read = tuple(v for v in dict.fromkeys(v for step in steps for v in step.traced.variables) if v not in set(written))
     b = Builder()
     lo, hi = b.input(INDEX, "lo"), b.input(INDEX, "hi")
-    data = [b.input(t, f"data{i}") for i, t in enumerate(layout.arrays)]
-    order = [b.input(TensorType((layout.n,), "int64"), "order")] if layout.shuffled else []
+    data: list[Atom] = [b.input(t, f"data{i}") for i, t in enumerate(layout.arrays)]
+    order: list[Atom] = [b.input(TensorType((layout.n,), "int64"), "order")] if layout.shuffled else []
     first = len(b.inputs)
-    carry: list[Atom] = [b.input(t, f"buffer{i}") for i, t in enumerate(layout.buffers)] + [_variable_input(b, v) for v in written]
-    consts = data + order + [_variable_input(b, v) for v in read]
+    carry: list[Atom] = [b.input(t, f"buffer{i}") for i, t in enumerate(layout.buffers)] + [
+        _variable_input(b, v) for v in written
+    ]
+    consts: list[Atom] = [*data, *order, *(_variable_input(b, v) for v in read)]
     full = b.literal(layout.n // layout.batch_size, "int64")
     for step in steps:
         limit = b.min if step.size == layout.batch_size else b.max
@@ -106,19 +108,25 @@ def _loop_body(step: Step, layout: Layout, written: Sequence[Variable], read: Se
     i = b.input(INDEX, "i")
     buffers: list[Atom] = [b.input(t, f"buffer{k}") for k, t in enumerate(layout.buffers)]
     values: dict[Variable, Atom] = {v: _variable_input(b, v) for v in written}
-    data = [b.input(t, f"data{k}") for k, t in enumerate(layout.arrays)]
+    data: list[Atom] = [b.input(t, f"data{k}") for k, t in enumerate(layout.arrays)]
     order = b.input(TensorType((layout.n,), "int64"), "order") if layout.shuffled else None
     values |= {v: _variable_input(b, v) for v in read}
     start = b.mul(i, b.literal(layout.batch_size, "int64"))
-    outputs = b.inline(step.pruned(), _batch(b, data, order, start, step.size) + [values[v] for v in step.traced.variables])
-    for k, result in enumerate(outputs[:len(step.keep)]):
-        row = result if layout.by_row else b.reshape_to(b.cast_to(result, layout.buffers[k].dtype), (1, *result.type.shape))
+    outputs = b.inline(
+        step.pruned(), _batch(b, data, order, start, step.size) + [values[v] for v in step.traced.variables]
+    )
+    for k, result in enumerate(outputs[: len(step.keep)]):
+        row = (
+            result
+            if layout.by_row
+            else b.reshape_to(b.cast_to(result, layout.buffers[k].dtype), (1, *result.type.shape))
+        )
         buffers[k] = b.dynamic_update_slice(buffers[k], row, start if layout.by_row else i)
-    values |= dict(zip(step.written, outputs[len(step.keep):], strict=True))
+    values |= dict(zip(step.written, outputs[len(step.keep) :], strict=True))
     return b.build(buffers + [values[v] for v in written], f"{step.traced.graph.name}_{step.size}")
 
 
-def _batch(b: Builder, data: Sequence[Var], order: Var | None, start: Atom, size: int) -> list[Atom]:
+def _batch(b: Builder, data: Sequence[Atom], order: Var | None, start: Atom, size: int) -> list[Atom]:
     """Rows `start ... start + size` of each array, through the permutation if there is one."""
     if order is None:
         return [b.dynamic_slice(array, start, size=size) for array in data]

@@ -29,7 +29,9 @@ class FunctionalGraph:
         self.outputs: list[KerasTensor] = tree.flatten(outputs)
         for leaf in self.inputs + self.outputs:
             if not isinstance(leaf, KerasTensor):
-                raise TypeError(f"Model(inputs, outputs) needs symbolic tensors as Input() and layers return them, received {leaf!r}.")
+                raise TypeError(
+                    f"Model(inputs, outputs) needs symbolic tensors, as Input() and layers give, received {leaf!r}."
+                )
         self.nodes = sorted_nodes(self.inputs, self.outputs)
 
     @property
@@ -52,8 +54,10 @@ class FunctionalGraph:
 
     def run(self, inputs: Any) -> Any:
         """The tree of outputs for a tree of tensors."""
-        values = {id(spec): fit_input(x, spec, name) for spec, x, name in
-                  zip(self.inputs, self.match(inputs), self.input_names, strict=True)}
+        values = {
+            id(spec): fit_input(x, spec, name)
+            for spec, x, name in zip(self.inputs, self.match(inputs), self.input_names, strict=True)
+        }
         for node in self.nodes:
             args, kwargs = node.rebuild(values)
             results = tree.flatten(node.layer(*args, **kwargs))
@@ -83,7 +87,9 @@ class FunctionalGraph:
             return [inputs[name] for name in names]
         leaves = tree.flatten(inputs)
         if len(leaves) != len(self.inputs):
-            raise ShapeError(f"The model has {len(self.inputs)} inputs ({', '.join(self.input_names)}), x has {len(leaves)} arrays.")
+            raise ShapeError(
+                f"The model has {len(self.inputs)} inputs ({', '.join(self.input_names)}), x has {len(leaves)} arrays."
+            )
         return leaves
 
 
@@ -111,15 +117,19 @@ def fitted_shape(shape: tuple[int, ...], want: tuple[int | None, ...], name: str
         have = shape[:-1]
     for axis, (got, expected) in enumerate(zip(have, want, strict=False)):
         if expected is not None and got != expected:
-            raise ShapeError(f"x does not fit the model's input {name!r}: expected axis {axis - len(want)} to have size "
-                             f"{expected}, received shape {shape} (the model takes {want}).")
+            raise ShapeError(
+                f"x does not fit the model's input {name!r}: expected axis {axis - len(want)} to have size "
+                f"{expected}, received shape {shape} (the model takes {want})."
+            )
     if len(have) != len(want):
-        raise ShapeError(f"x does not fit the model's input {name!r}: expected {len(want)} axes {want}, received shape {shape}.")
+        raise ShapeError(
+            f"x does not fit the model's input {name!r}: expected {len(want)} axes {want}, received shape {shape}."
+        )
     return have
 
 
 def sorted_nodes(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) -> list[Node]:
-    """The calls that make `outputs` from `inputs`, each after those that it needs; without recursion, for deep models."""
+    """The calls that make `outputs` from `inputs`, each after those it needs; without recursion, for deep models."""
     done = {id(tensor) for tensor in inputs}
     order: list[Node] = []
     stack = list(reversed(outputs))

@@ -41,8 +41,9 @@ class Model(Trainer, Layer):
 
     _untracked = Layer._untracked | {"_compiled", "_programs", "_predict_calls", "history", "optimizer"}
 
-    def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str | None = None, trainable: bool = True,
-                 **kwargs: Any) -> None:
+    def __init__(
+        self, inputs: Any = None, outputs: Any = None, *, name: str | None = None, trainable: bool = True, **kwargs: Any
+    ) -> None:
         if (inputs is None) != (outputs is None):
             raise TypeError("Model needs both inputs and outputs, or neither for a subclass that defines call().")
         graph = None if inputs is None else FunctionalGraph(inputs, outputs)
@@ -133,7 +134,9 @@ class Model(Trainer, Layer):
 
     def _known_graph(self) -> FunctionalGraph:
         if self._graph is None:
-            raise AttributeError(f"Model {self.name!r} has no symbolic inputs and outputs: it is not functional, or not built yet.")
+            raise AttributeError(
+                f"Model {self.name!r} has no symbolic inputs and outputs: it is not functional, or not built yet."
+            )
         return self._graph
 
     def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
@@ -152,7 +155,9 @@ class Model(Trainer, Layer):
             NotImplementedError: a subclassed model that does not define it.
         """
         if self._graph is None:
-            raise NotImplementedError(f"{type(self).__name__} is a subclassed model: define get_config() to describe it.")
+            raise NotImplementedError(
+                f"{type(self).__name__} is a subclassed model: define get_config() to describe it."
+            )
         return functional_config(self, self._graph)
 
     def to_json(self, **kwargs: Any) -> str:
@@ -162,7 +167,11 @@ class Model(Trainer, Layer):
             **kwargs: passed to `json.dumps`.
         """
         sequential = type(self).__name__ == "Sequential"
-        config = {"module": "keras" if sequential else "keras.src.models.functional",
-                  "class_name": "Sequential" if sequential else "Functional", "config": self.get_config(),
-                  "registered_name": None, "build_config": {"input_shape": self.input_shape if self.has_graph else None}}
+        config = {
+            "module": "keras" if sequential else "keras.src.models.functional",
+            "class_name": "Sequential" if sequential else "Functional",
+            "config": self.get_config(),
+            "registered_name": None,
+            "build_config": {"input_shape": self.input_shape if self.has_graph else None},
+        }
         return json.dumps(config, **kwargs)

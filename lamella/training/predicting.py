@@ -13,14 +13,20 @@ from lamella.settings import settings
 from lamella.training.preparation import chosen_batch_size, open_data
 from lamella.training.programs import EagerStep, EpochProgram, StepProgram, data_leaves, signature, specs_of
 from lamella.training.runners import ArrayBatches, ArrayRunner, Hooks, StreamRunner
-from lamella.training.single_batch import SingleBatch
+from lamella.training.running import Running
 
 
-class Predicting(SingleBatch):
+class Predicting(Running):
     """The predicting half of `Model`."""
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = "auto", steps: int | None = None,
-                callbacks: Any = None) -> Any:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
         """The outputs for all rows of x, as numpy arrays.
 
         Args:
@@ -58,7 +64,7 @@ class Predicting(SingleBatch):
         single = isinstance(data, ArrayData) and data.n <= size
         if single and callbacks is None and verbose in (0, "auto"):
             return self._predict_at_once(data, x, (batch_size, steps))  # type: ignore[arg-type]
-        callback_list = self._callback_list(callbacks, verbose, 1, history=False)  # type: ignore[attr-defined]
+        callback_list = self._callback_list(callbacks, verbose, 1, history=False)
         try:
             return self._predict_run(data, size, steps, callback_list)
         finally:
@@ -76,6 +82,7 @@ class Predicting(SingleBatch):
             if self._compiled is not None and self._compiled.run_eagerly:
                 return EagerStep(self.predict_step, specs_of(batch))
             return StepProgram(self.predict_step, specs_of(batch), "predict_step")
+
         return self._programs.get(("predict", signature(batch)), make)
 
     def _predict_run(self, data: ArrayData | Stream, size: int, steps: int | None, callbacks: Any) -> Any:
@@ -91,8 +98,19 @@ class Predicting(SingleBatch):
 
     def _predict_arrays(self, data: ArrayData, size: int) -> Any:
         """One native call that writes each batch's outputs into their rows."""
-        program = self._programs.get(("predict", signature((data.x,)), size), lambda: EpochProgram(
-            lambda batch: {"outputs": self.predict_step(batch)}, (data.x,), data.n, size, False, lambda name: True, True, "predict_step"))
+        program = self._programs.get(
+            ("predict", signature((data.x,)), size),
+            lambda: EpochProgram(
+                lambda batch: {"outputs": self.predict_step(batch)},
+                (data.x,),
+                data.n,
+                size,
+                False,
+                lambda name: True,
+                True,
+                "predict_step",
+            ),
+        )
         runner = ArrayRunner(lambda: program.bind((data.x,)), data, size, False, 0, None)
         call = runner.prepare()
         runner.restart(0)
@@ -107,6 +125,7 @@ class Predicting(SingleBatch):
             only_x = (unpack_batch(batch)[0],)
             parts.append(self._predict_program(only_x)(data_leaves(only_x)))
             return {}
+
         hooks = Hooks(callbacks, "predict", lambda results: {"outputs": parts[-1]}, lambda: self.stop_predicting)
         runner = StreamRunner(step, stream, steps)
         runner.restart(0)
@@ -116,19 +135,15 @@ class Predicting(SingleBatch):
 
 def fast_call(program: StepProgram) -> Callable[[np.ndarray], Any]:
     """The shortest way from an array of the right shape and dtype to the outputs."""
-    (buffer,), run, traced, results = program.inputs, program.run, program.traced, program.results
+    if len(program.results) != 1 or isinstance(program.traced.structure, (dict, list, tuple)):
+        return lambda x: program([x])
+    (buffer,), run, lock, (result,) = program.inputs, program.run, program.lock, program.results
     copyto, array = np.copyto, np.array
-    if len(results) == 1 and not isinstance(traced.structure, (dict, list, tuple)):
-        (result,) = results
 
-        def call(x: np.ndarray) -> Any:
+    def call(x: np.ndarray) -> Any:
+        with lock:
             copyto(buffer, x)
             run()
             return array(result)
-        return call
 
-    def call_all(x: np.ndarray) -> Any:
-        copyto(buffer, x)
-        run()
-        return traced.unflatten([array(result) for result in results])
-    return call_all
+    return call

@@ -1,4 +1,4 @@
-"""What happens once before a model runs on data: layers built, metrics resolved, targets checked, optimizer slots made."""
+"""Before a model runs on data: layers are built, metrics resolved, targets checked, optimizer slots made."""
 
 from __future__ import annotations
 
@@ -25,8 +25,10 @@ def open_data(x: Any, y: Any, sample_weight: Any, where: str, check: bool = True
         return ArrayData(x, y, sample_weight, where, check)
     for name, value in (("y", y), ("sample_weight", sample_weight)):
         if value is not None:
-            raise ValueError(f"{where}: {name} must be None, for x is a {type(x).__name__}, whose batches hold it: (x, y) or "
-                             "(x, y, sample_weight).")
+            raise ValueError(
+                f"{where}: {name} must be None, for x is a {type(x).__name__}, whose batches hold it: (x, y) or "
+                "(x, y, sample_weight)."
+            )
     return Stream(x, where)
 
 
@@ -38,13 +40,17 @@ def open_validation(validation_data: Any) -> ArrayData | Stream:
     """
     if isinstance(validation_data, (tuple, list)):
         if not 1 <= len(validation_data) <= 3:
-            raise ValueError(f"validation_data must be (x, y) or (x, y, sample_weight), received {len(validation_data)} items.")
+            raise ValueError(
+                f"validation_data must be (x, y) or (x, y, sample_weight), received {len(validation_data)} items."
+            )
         x, y, sample_weight = unpack_batch(validation_data)
         return open_data(x, y, sample_weight, "fit: validation_data")
     return open_data(validation_data, None, None, "fit: validation_data")
 
 
-def chosen_batch_size(data: ArrayData | Stream, batch_size: int | None, steps: int | None, name: str = "batch_size") -> int:
+def chosen_batch_size(
+    data: ArrayData | Stream, batch_size: int | None, steps: int | None, name: str = "batch_size"
+) -> int:
     """The batch size for arrays: the argument, else what makes `steps` batches, else 32.
 
     Raises:
@@ -55,15 +61,20 @@ def chosen_batch_size(data: ArrayData | Stream, batch_size: int | None, steps: i
     if batch_size is not None:
         check_positive_int(batch_size, name)
         if isinstance(data, Stream):
-            raise ValueError(f"{name} must be None for a {type(data.source).__name__}, whose batches have their size already.")
+            raise ValueError(
+                f"{name} must be None for a {type(data.source).__name__}, whose batches have their size already."
+            )
         return int(batch_size)
     if steps is not None and isinstance(data, ArrayData):
         return -(-data.n // steps)
     return 32
 
 
-def prepare(model: Any, kind: str, batch: Any, where: str) -> None:
+def prepare(model: Any, kind: str, batch: Any, where: str) -> tuple[int, ...]:
     """Make a model ready for a kind of step on data like `batch`.
+
+    Returns:
+        The identities of the variables that the step trains: part of the key of its program.
 
     Raises:
         ValueError: targets are missing or out of range.
@@ -85,10 +96,13 @@ def prepare(model: Any, kind: str, batch: Any, where: str) -> None:
                 check_all_targets(compiled, [], outputs, where)
             compiled.bind(names, targets, outputs)
         check_all_targets(compiled, targets, outputs, where)
-    if kind == "train":
-        if model.optimizer is None:
-            raise ValueError(f"{where} needs an optimizer: compile() was given none.")
-        model.optimizer.build(model.trainable_variables)
+    if kind != "train":
+        return ()
+    if model.optimizer is None:
+        raise ValueError(f"{where} needs an optimizer: compile() was given none.")
+    variables = model.trainable_variables
+    model.optimizer.build(variables)
+    return tuple(map(id, variables))
 
 
 def output_specs(model: Any, x: Any) -> tuple[list[str], list[Any]]:
@@ -96,10 +110,15 @@ def output_specs(model: Any, x: Any) -> tuple[list[str], list[Any]]:
     if model.has_graph:
         return model.output_names, model.outputs
     x = tree.map_structure(lambda leaf: leaf if leaf is None else leaf[:2], x)
-    traced = model._programs.get(("outputs", signature(x)), lambda: trace(
-        lambda data: model(data, training=False), [specs_of(x)], model.name))
+    traced = model._programs.get(
+        ("outputs", signature(x)), lambda: trace(lambda data: model(data, training=False), [specs_of(x)], model.name)
+    )
     leaves = tree.flatten(traced.structure)
-    names = list(traced.structure) if isinstance(traced.structure, dict) else [f"output_{i + 1}" for i in range(len(leaves))]
+    names = (
+        list(traced.structure)
+        if isinstance(traced.structure, dict)
+        else [f"output_{i + 1}" for i in range(len(leaves))]
+    )
     return names, leaves
 
 

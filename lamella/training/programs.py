@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
@@ -46,16 +47,20 @@ def signature(batch: Any) -> Hashable:
 
 def specs_of(batch: Any, rows: int | None = None) -> Any:
     """Specs of a tree of arrays, with another number of rows if given; None stays None."""
+
     def spec(leaf: Any) -> Any:
         if leaf is None:
             return None
         return TensorSpec(leaf.shape if rows is None else (rows, *leaf.shape[1:]), dtype_name(leaf.dtype))
+
     return tree.map_structure(spec, batch)
 
 
 def data_leaves(batch: Any) -> list[np.ndarray]:
     """The arrays of a tree, contiguous and in the machine's byte order, as native code reads them."""
-    return [np.ascontiguousarray(leaf, leaf.dtype.newbyteorder("=")) for leaf in tree.flatten(batch) if leaf is not None]
+    return [
+        np.ascontiguousarray(leaf, leaf.dtype.newbyteorder("=")) for leaf in tree.flatten(batch) if leaf is not None
+    ]
 
 
 class StepProgram:
@@ -70,18 +75,21 @@ class StepProgram:
     def __init__(self, function: Callable[[Any], Any], specs: Any, name: str) -> None:
         self.traced: Traced = trace(function, [specs], name)
         self.executable = executor.compile(self.traced.graph, self.traced.donate)
-        self.inputs = [np.empty(v.type.shape, numpy_dtype(v.type.dtype))
-                       for v in self.traced.graph.inputs[:self.traced.n_inputs]]
+        self.inputs = [
+            np.empty(v.type.shape, numpy_dtype(v.type.dtype)) for v in self.traced.graph.inputs[: self.traced.n_inputs]
+        ]
         self._call = self.executable.bind(self.inputs + [buffer_of(v) for v in self.traced.variables])
         self.run = self._call.run
-        self.results: list[np.ndarray] = self._call.outputs[:self.traced.n_results]
+        self.lock = threading.Lock()  # the buffers serve one caller at a time
+        self.results: list[np.ndarray] = self._call.outputs[: self.traced.n_results]
 
     def __call__(self, leaves: Sequence[np.ndarray]) -> Any:
         """Run on the leaves of a batch; the tree of results, as fresh arrays."""
-        for buffer, leaf in zip(self.inputs, leaves, strict=True):
-            np.copyto(buffer, leaf)
-        self.run()
-        return self.traced.unflatten([np.array(result) for result in self.results])
+        with self.lock:
+            for buffer, leaf in zip(self.inputs, leaves, strict=True):
+                np.copyto(buffer, leaf)
+            self.run()
+            return self.traced.unflatten([np.array(result) for result in self.results])
 
 
 class EagerStep:
@@ -110,8 +118,17 @@ class EpochProgram:
         name: of the graph.
     """
 
-    def __init__(self, function: Callable[[Any], Any], batch: Any, n: int, batch_size: int, shuffled: bool,
-                 collect: Callable[[str], bool], by_row: bool, name: str) -> None:
+    def __init__(
+        self,
+        function: Callable[[Any], Any],
+        batch: Any,
+        n: int,
+        batch_size: int,
+        shuffled: bool,
+        collect: Callable[[str], bool],
+        by_row: bool,
+        name: str,
+    ) -> None:
         sizes = [s for s in (batch_size if n >= batch_size else 0, n % batch_size) if s]
         traces = [trace(function, [specs_of(batch, size)], name) for size in sizes]
         self.structure = traces[0].structure
@@ -121,16 +138,24 @@ class EpochProgram:
         self.steps = -(-n // batch_size)
         self.seconds_per_step: float | None = None  # as last measured, to choose how the next epoch is run
         self.names = [_result_names(self.structure)[i] for i in keep]
-        self.layout = Layout(tuple(TensorType(a.shape, dtype_name(a.dtype)) for a in tree.flatten(batch) if a is not None), n, batch_size,
-                             shuffled, tuple(self._buffer(t, by_row) for t in steps[0].result_types), by_row)
+        self.layout = Layout(
+            tuple(TensorType(a.shape, dtype_name(a.dtype)) for a in tree.flatten(batch) if a is not None),
+            n,
+            batch_size,
+            shuffled,
+            tuple(self._buffer(t, by_row) for t in steps[0].result_types),
+            by_row,
+        )
         self.program: EpochGraph = epoch_graph(steps, self.layout, f"{name}_epoch")
         self.executable = executor.compile(self.program.graph, self.program.donate)
 
     def _buffer(self, result: TensorType, by_row: bool) -> TensorType:
         if by_row:
             if result.shape[:1] != (min(self.n, self.batch_size),):
-                raise ShapeError(f"predict needs outputs with one row per sample; for {min(self.n, self.batch_size)} rows the model "
-                                 f"returned shape {result.shape}. Use predict_on_batch or call the model.")
+                raise ShapeError(
+                    f"predict needs outputs with one row per sample; for {min(self.n, self.batch_size)} rows the model "
+                    f"returned shape {result.shape}. Use predict_on_batch or call the model."
+                )
             return TensorType((self.n, *result.shape[1:]), result.dtype)
         return TensorType((self.steps, *result.shape), "float32")
 
@@ -157,7 +182,14 @@ class EpochCall:
             array.fill(0)  # touch the pages now, not in the middle of the epoch
         self.buffers = dict(zip(program.names, arrays, strict=True))
         variables = [buffer_of(v) for v in program.program.written + program.program.read]
-        inputs = [self._lo, self._hi, *data_leaves(batch), *([self.order] if program.shuffled else []), *arrays, *variables]
+        inputs = [
+            self._lo,
+            self._hi,
+            *data_leaves(batch),
+            *([self.order] if program.shuffled else []),
+            *arrays,
+            *variables,
+        ]
         self._call = program.executable.bind(inputs)
         self.progress: np.ndarray = self._call.progress
 
@@ -191,5 +223,6 @@ def _result_names(structure: Any) -> list[str]:
                 walk(value, f"{path}/{i}")
         elif isinstance(node, TensorSpec):
             names.append(path)
+
     walk(structure, "")
     return names

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from lamella import tree
 from lamella.callbacks import CallbackList
 from lamella.data import ArrayData, Stream, permutation
-from lamella.training.programs import EpochCall, data_leaves
+from lamella.training.programs import EpochCall
 
 POLL = 0.1  # seconds between two looks at a running epoch
 SHORT = 0.05  # epochs that are expected to be shorter run on this thread
@@ -64,13 +63,22 @@ class ArrayRunner:
         shuffle: True, False or "batch".
         seed: of the permutations.
         steps: steps per epoch; None for one pass over the data.
-        resume: whether an epoch of fewer or more steps goes on where the last one ended, as in training; otherwise each begins at
-            the first row and ends with the data at the latest.
+        resume: whether an epoch of fewer or more steps goes on where the last one ended, as in training; otherwise each
+            begins at the first row and ends with the data at the latest.
     """
 
-    def __init__(self, make_call: Callable[[], EpochCall], data: ArrayData, batch_size: int, shuffle: bool | str, seed: int,
-                 steps: int | None, resume: bool = True) -> None:
-        self._make_call, self._call = make_call, None
+    def __init__(
+        self,
+        make_call: Callable[[], EpochCall],
+        data: ArrayData,
+        batch_size: int,
+        shuffle: bool | str,
+        seed: int,
+        steps: int | None,
+        resume: bool = True,
+    ) -> None:
+        self._make_call = make_call
+        self._call: EpochCall | None = None
         self._n, self._batch_size, self._shuffle, self._seed = data.n, batch_size, shuffle, seed
         self._pass_steps = data.steps(batch_size)
         self._resume = resume
@@ -90,7 +98,9 @@ class ArrayRunner:
         self._pass, self._at = index, 0
         call = self.prepare()
         if self._shuffle and call.order is not None:
-            call.order[:] = permutation(self._n, self._seed, index, self._batch_size if self._shuffle == "batch" else None)
+            call.order[:] = permutation(
+                self._n, self._seed, index, self._batch_size if self._shuffle == "batch" else None
+            )
 
     def restart(self, epoch: int) -> None:
         """Begin an epoch at the start of the data, unless it goes on."""
@@ -106,10 +116,18 @@ class ArrayRunner:
             count = min(self.steps - done, self._pass_steps - self._at)
             reached = self._run_segment(self._at, self._at + count, done, hooks, progress)
             buffers = self.prepare().buffers
-            parts.append({k: v[self._at:reached] for k, v in buffers.items()} if count < self._pass_steps else buffers)
+            parts.append(
+                {k: v[self._at : reached] for k, v in buffers.items()} if count < self._pass_steps else buffers
+            )
             done += reached - self._at
             self._at = reached
-        joined = parts[0] if len(parts) == 1 else {k: np.concatenate([p[k] for p in parts]) for k in parts[0]} if parts else {}
+        joined = (
+            parts[0]
+            if len(parts) == 1
+            else {k: np.concatenate([p[k] for p in parts]) for k in parts[0]}
+            if parts
+            else {}
+        )
         return done, joined
 
     def _run_segment(self, lo: int, hi: int, before: int, hooks: Hooks, progress: Progress) -> int:
@@ -127,7 +145,9 @@ class ArrayRunner:
         began = time.perf_counter()
         known = call.program.seconds_per_step
         expected = None if known is None else known * (hi - lo)
-        reached = drive(call, lo, hi, expected, lambda step, buffers: progress(step - lo, {k: v[lo:] for k, v in buffers.items()}))
+        reached = drive(
+            call, lo, hi, expected, lambda step, buffers: progress(step - lo, {k: v[lo:] for k, v in buffers.items()})
+        )
         call.program.seconds_per_step = (time.perf_counter() - began) / max(reached - lo, 1)
         return reached
 
@@ -139,12 +159,18 @@ class StreamRunner:
         step: finds the program of a batch and runs it; the results by name.
         stream: the batches.
         steps: per epoch; None for a whole pass.
-        resume: whether an epoch of a given number of steps goes on where the last one ended; otherwise each starts a pass.
+        resume: whether an epoch of a given number of steps goes on where the last one ended; else each starts anew.
         transform: applied to each batch (class weights).
     """
 
-    def __init__(self, step: Callable[[Any], dict[str, Any]], stream: Stream, steps: int | None, resume: bool = True,
-                 transform: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self,
+        step: Callable[[Any], dict[str, Any]],
+        stream: Stream,
+        steps: int | None,
+        resume: bool = True,
+        transform: Callable[[Any], Any] | None = None,
+    ) -> None:
         self._step, self._stream, self._resume, self._transform = step, stream, resume, transform
         self.steps = steps if steps is not None else stream.length
         self._whole_passes = steps is None
@@ -181,7 +207,7 @@ class StreamRunner:
         self._stream.on_epoch_end()
         if self.steps is None:
             self.steps = len(rows)
-        return len(rows), {k: v[:len(rows)] for k, v in buffers.items()}
+        return len(rows), {k: v[: len(rows)] for k, v in buffers.items()}
 
     def _next(self, first: bool) -> Any:
         if self._held:
@@ -198,8 +224,10 @@ class StreamRunner:
 
 def _exhausted(stream: Stream) -> str:
     if stream.once:
-        return (f"{stream.where}: the generator has no more batches. A generator can be read once: pass steps_per_epoch so that all "
-                "epochs fit into it, or an object that can be iterated again.")
+        return (
+            f"{stream.where}: the generator has no more batches. It can be read once: pass steps_per_epoch so that all "
+            "epochs fit into it, or an object that can be iterated again."
+        )
     return f"{stream.where}: x is empty; it yielded no batch."
 
 
@@ -211,7 +239,7 @@ def _append(buffers: dict[str, np.ndarray], row: dict[str, Any], count: int) -> 
         if buffer is None or len(buffer) < count:
             grown = np.zeros((max(64, 2 * count), *array.shape), array.dtype)
             if buffer is not None:
-                grown[:len(buffer)] = buffer
+                grown[: len(buffer)] = buffer
             buffers[name] = buffer = grown
         buffer[count - 1] = array
     return buffers
@@ -233,8 +261,13 @@ class ArrayBatches:
 class Hooks:
     """The batch hooks of a run: called only if a callback overrides one."""
 
-    def __init__(self, callbacks: CallbackList, kind: str, logs: Callable[[dict[str, Any]], dict[str, Any]],
-                 stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        callbacks: CallbackList,
+        kind: str,
+        logs: Callable[[dict[str, Any]], dict[str, Any]],
+        stopped: Callable[[], bool],
+    ) -> None:
         self.per_batch = callbacks.has_batch_hooks(kind)
         self._begin, self._end = (getattr(callbacks, f"on_{kind}_batch_{when}") for when in ("begin", "end"))
         self._logs = logs
@@ -252,5 +285,3 @@ class Hooks:
     def end(self, step: int, results: dict[str, Any]) -> None:
         if self.per_batch:
             self._end(step, self._logs(results))
-
-

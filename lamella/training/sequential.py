@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamella.frontend import name_scope
-from lamella.nn.layers import Input, InputLayer, Layer
+from lamella.nn.layers import InputLayer, Layer
 from lamella.nn.layers.keras_tensor import KerasTensor
 from lamella.training.functional import FunctionalGraph
 from lamella.training.model import Model
@@ -102,7 +102,7 @@ class Sequential(Model):
             return
         if input_shape is None:
             raise ValueError(f"Sequential {self.name!r} needs an input_shape to be built.")
-        self._start(Input(tuple(input_shape)[1:]).history.layer)
+        self._start(InputLayer(tuple(input_shape)[1:]))
         layers, self._stack = self._stack, []
         for layer in layers:
             self._push(layer)
@@ -119,10 +119,10 @@ class Sequential(Model):
         """Begin at the input shape that the first layer knows, if it does."""
         shape = getattr(layer, "_input_shape_arg", None)
         if shape is not None:
-            self._start(Input(shape).history.layer)
+            self._start(InputLayer(shape))
         elif isinstance(layer, Model) and layer.has_graph:
             first = layer.inputs[0]
-            self._start(Input(first.shape[1:], dtype=first.dtype).history.layer)
+            self._start(InputLayer(first.shape[1:], dtype=first.dtype))
 
     def _start(self, input_layer: InputLayer) -> None:
         self._input_layer = input_layer

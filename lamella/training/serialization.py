@@ -21,22 +21,30 @@ def functional_config(model: Any, graph: FunctionalGraph) -> dict[str, Any]:
     node_index = _node_indexes(graph)
 
     def place(tensor: KerasTensor) -> list[Any]:
-        history = tensor.history
+        history: Any = tensor.history
         return [history.layer.name, node_index.get(id(history.node), 0), history.tensor_index]
 
     def written(leaf: Any) -> Any:
         if not isinstance(leaf, KerasTensor):
             return leaf
-        return {"class_name": "__keras_tensor__",
-                "config": {"shape": list(leaf.shape), "dtype": leaf.dtype, "keras_history": place(leaf)}}
+        return {
+            "class_name": "__keras_tensor__",
+            "config": {"shape": list(leaf.shape), "dtype": leaf.dtype, "keras_history": place(leaf)},
+        }
 
     nodes: dict[int, list[Any]] = {}
     for node in graph.nodes:
         nodes.setdefault(id(node.layer), []).append(
-            {"args": list(tree.map_structure(written, node.args)), "kwargs": tree.map_structure(written, node.kwargs)})
+            {"args": list(tree.map_structure(written, node.args)), "kwargs": tree.map_structure(written, node.kwargs)}
+        )
     listed = [layer_config(layer) | {"inbound_nodes": nodes.get(id(layer), [])} for layer in graph.layers]
-    return {"name": model.name, "trainable": model.trainable, "layers": listed,
-            "input_layers": _places(graph.inputs_struct, place), "output_layers": _places(graph.outputs_struct, place)}
+    return {
+        "name": model.name,
+        "trainable": model.trainable,
+        "layers": listed,
+        "input_layers": _places(graph.inputs_struct, place),
+        "output_layers": _places(graph.outputs_struct, place),
+    }
 
 
 def layer_config(layer: Any) -> dict[str, Any]:

@@ -9,7 +9,16 @@ import numpy as np
 from lamella.data import ArrayData
 from lamella.training.compile_arguments import CompileArguments
 from lamella.training.preparation import prepare
-from lamella.training.programs import EagerStep, EpochCall, EpochProgram, ProgramCache, StepProgram, data_leaves, signature, specs_of
+from lamella.training.programs import (
+    EagerStep,
+    EpochCall,
+    EpochProgram,
+    ProgramCache,
+    StepProgram,
+    data_leaves,
+    signature,
+    specs_of,
+)
 from lamella.training.step import Steps
 
 
@@ -19,8 +28,14 @@ class SingleBatch(Steps):
     _programs: ProgramCache
     _predict_calls: dict[Any, Any]
 
-    def train_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: dict[int, float] | None = None,
-                       return_dict: bool = False) -> Any:
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
         """One training step on one batch; the results are those of this batch.
 
         Args:
@@ -50,13 +65,13 @@ class SingleBatch(Steps):
         return self._on_batch("test", ArrayData(x, y, sample_weight, "test_on_batch", check=False), return_dict)
 
     def _on_batch(self, kind: str, data: ArrayData, return_dict: bool) -> Any:
-        prepare(self, kind, data.batch, f"{kind}_on_batch")
+        trained = prepare(self, kind, data.batch, f"{kind}_on_batch")
         self.reset_metrics()
-        logs = self._logs(kind, self._run_batch(kind, data.batch))
+        logs = self._logs(kind, self._run_batch(kind, data.batch, trained))
         values = list(logs.values())
         return logs if return_dict else values[0] if len(values) == 1 else values
 
-    # -- metrics ----------------------------------------------------------------------------------------------------------
+    # -- metrics ---------------------------------------------------------------------------------------------------
 
     @property
     def metrics(self) -> list[Any]:
@@ -91,7 +106,7 @@ class SingleBatch(Steps):
         names = (f"{kind}_step", "compute_metrics", "get_metrics_result")
         return any(getattr(type(self), name) is not getattr(Steps, name) for name in names)
 
-    # -- programs ---------------------------------------------------------------------------------------------------------
+    # -- programs --------------------------------------------------------------------------------------------------
 
     def _require_compiled(self, method: str) -> CompileArguments:
         if self._compiled is None:
@@ -112,30 +127,41 @@ class SingleBatch(Steps):
             loss = self._batch_loss if self._batch_loss is not None else logs.get("loss")
             self._batch_loss = None
             return ({} if loss is None or kind != "train" else {"loss": loss}) | {"logs": logs}
+
         return run
 
-    def _key(self, kind: str, batch: Any) -> Any:
-        trainable = tuple(map(id, self.trainable_variables)) if kind == "train" else ()
-        return kind, signature(batch), trainable
-
-    def _run_batch(self, kind: str, batch: Any) -> dict[str, Any]:
+    def _run_batch(self, kind: str, batch: Any, trained: tuple[int, ...]) -> dict[str, Any]:
         """One step on a tree of arrays; its results by name, flat."""
+
         def make() -> Any:
             function = self._traceable(kind)
             if self._compiled is not None and self._compiled.run_eagerly:
                 return EagerStep(function, specs_of(batch))
             return StepProgram(function, specs_of(batch), f"{kind}_step")
-        results = self._programs.get(self._key(kind, batch), make)(data_leaves(batch))
+
+        results = self._programs.get((kind, signature(batch), trained), make)(data_leaves(batch))
         logs = {f"logs/{name}": value for name, value in results["logs"].items()}
         return ({"loss": results["loss"]} if "loss" in results else {}) | logs
 
-    def _epoch_call(self, kind: str, data: ArrayData, batch_size: int, shuffled: bool, step_logs: bool) -> EpochCall:
+    def _epoch_call(
+        self, kind: str, data: ArrayData, batch_size: int, shuffled: bool, step_logs: bool, trained: tuple[int, ...]
+    ) -> EpochCall:
         """The compiled epoch for these arrays, bound to them."""
         with_logs = step_logs or self._is_custom(kind)
-        key = (*self._key(kind, data.batch), batch_size, shuffled, with_logs)
-        program = self._programs.get(key, lambda: EpochProgram(
-            self._traceable(kind), data.batch, data.n, batch_size, shuffled,
-            lambda name: with_logs or name == "loss", False, f"{kind}_step"))
+        key = (kind, signature(data.batch), trained, batch_size, shuffled, with_logs)
+        program = self._programs.get(
+            key,
+            lambda: EpochProgram(
+                self._traceable(kind),
+                data.batch,
+                data.n,
+                batch_size,
+                shuffled,
+                lambda name: with_logs or name == "loss",
+                False,
+                f"{kind}_step",
+            ),
+        )
         return program.bind(data.batch)
 
 

@@ -16,8 +16,8 @@ from lamella.training.compile_arguments import CompileArguments
 class Steps:
     """The steps of a model.
 
-    `train_step` is: forward pass with `training=True`, loss, gradient, optimizer update, then loss and metrics are tracked with
-    the predictions from before the update.
+    `train_step` is: forward pass with `training=True`, loss, gradient, optimizer update, then loss and metrics are
+    tracked with the predictions from before the update.
     """
 
     _compiled: CompileArguments | None
@@ -61,8 +61,9 @@ class Steps:
         x, _, _ = unpack_batch(data)
         return self(x, training=False)  # type: ignore[operator]
 
-    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None,
-                     training: bool = True) -> Tensor:
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Tensor:
         """Total loss of a batch: `sum over outputs of weight * loss(y, y_pred) + sum of self.losses`.
 
         Each loss averages over its elements; the penalties of regularizers are added in full.
@@ -86,8 +87,10 @@ class Steps:
         values = [loss(targets[i], outputs[i], sample_weight=weights[i]) for i, loss, _ in compiled.output_losses]
         for (i, tracker), value in zip(compiled.loss_trackers, values, strict=bool(compiled.loss_trackers)):
             tracker.update_state(value, sample_weight=float(outputs[i].shape[0]))
-        return [value if weight == 1.0 else value * weight for value, (_, _, weight) in
-                zip(values, compiled.output_losses, strict=True)]
+        return [
+            value if weight == 1.0 else value * weight
+            for value, (_, _, weight) in zip(values, compiled.output_losses, strict=True)
+        ]
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Update the compiled metrics with a batch; all results so far."""

@@ -24,8 +24,11 @@ def summary_text(model: Any, line_length: int | None = None) -> str:
         table.add_row(f"{layer.name} ({type(layer).__name__})", _output_shape(layer), f"{_count(layer.weights):,}")
     console.print(table)
     trainable, frozen = _count(model.trainable_weights), _count(model.non_trainable_weights)
-    lines = [("Total", trainable + frozen, model.weights), ("Trainable", trainable, model.trainable_weights),
-             ("Non-trainable", frozen, model.non_trainable_weights)]
+    lines = [
+        ("Total", trainable + frozen, model.weights),
+        ("Trainable", trainable, model.trainable_weights),
+        ("Non-trainable", frozen, model.non_trainable_weights),
+    ]
     optimizer = getattr(model, "optimizer", None)
     if optimizer is not None and optimizer.variables:
         lines.append(("Optimizer", _count(optimizer.variables), optimizer.variables))
@@ -40,13 +43,8 @@ def _count(variables: Any) -> int:
 
 def _bytes(variables: Any) -> str:
     size = float(sum(math.prod(v.shape) * numpy_dtype(v.dtype).itemsize for v in variables))
-    for unit in ("B", "KB", "MB"):
-        if size < 1024:
-            break
-        size /= 1024
-    else:
-        unit = "GB"
-    return f"{size:.2f} {unit}"
+    power = min(max(int(size).bit_length() - 1, 0) // 10, 3)
+    return f"{size / 1024**power:.2f} {('B', 'KB', 'MB', 'GB')[power]}"
 
 
 def _output_shape(layer: Any) -> str:

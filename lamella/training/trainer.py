@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from lamella.callbacks import CallbackList, History
-from lamella.data import ArrayData, Stream, check_positive_int, class_weight_to_sample_weight
-from lamella.frontend.random import make_seed
+from lamella.data import ArrayData, Stream, check_positive_int
 from lamella.training.compile_arguments import CompileArguments
 from lamella.training.predicting import Predicting
-from lamella.training.preparation import chosen_batch_size, open_data, open_validation, prepare
+from lamella.training.preparation import chosen_batch_size, open_data, open_validation
 from lamella.training.programs import ProgramCache
-from lamella.training.runners import ArrayBatches, ArrayRunner, Hooks, StreamRunner
-
-Runner = ArrayRunner | StreamRunner
+from lamella.training.runners import ArrayRunner
+from lamella.training.running import Runner
 
 
 class Trainer(Predicting):
@@ -40,9 +36,18 @@ class Trainer(Predicting):
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self._batch_loss: Any = None
 
-    def compile(self, optimizer: Any = "rmsprop", loss: Any = None, loss_weights: Any = None, metrics: Any = None,
-                weighted_metrics: Any = None, run_eagerly: bool = False, steps_per_execution: int = 1,
-                jit_compile: str | bool = "auto", auto_scale_loss: bool = True) -> None:
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: str | bool = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
         """Choose optimizer, loss and metrics. Everything is checked first; a bad argument leaves the model as it was.
 
         A second compile replaces all settings of the first: what is not given is gone.
@@ -54,7 +59,7 @@ class Trainer(Predicting):
             metrics: list of names, functions or metrics, which ignore sample weights.
             weighted_metrics: the same, with sample weights.
             run_eagerly: run every step in Python, for debugging.
-            steps_per_execution, jit_compile, auto_scale_loss: accepted for compatibility; an epoch is one native call anyway.
+            steps_per_execution, jit_compile, auto_scale_loss: accepted for compatibility: an epoch is one call anyway.
 
         Raises:
             ValueError: an unknown name (the message offers the closest ones) or a form that does not fit the outputs.
@@ -73,11 +78,25 @@ class Trainer(Predicting):
         """Whether `compile` has been called."""
         return self._compiled is not None
 
-    def fit(self, x: Any = None, y: Any = None, batch_size: int | None = None, epochs: int = 1, verbose: str | int = "auto",
-            callbacks: Any = None, validation_split: float = 0.0, validation_data: Any = None, shuffle: bool | str = True,
-            class_weight: dict[int, float] | None = None, sample_weight: Any = None, initial_epoch: int = 0,
-            steps_per_epoch: int | None = None, validation_steps: int | None = None,
-            validation_batch_size: int | None = None, validation_freq: Any = 1) -> History:
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool | str = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: Any = 1,
+    ) -> History:
         """Train for the epochs `initial_epoch ... epochs - 1`; each is one native call.
 
         Args:
@@ -117,14 +136,22 @@ class Trainer(Predicting):
         if validation is not None:
             size = chosen_batch_size(validation, validation_batch_size, validation_steps, "validation_batch_size")
             size = batch_size if validation_batch_size is None and batch_size is not None else size
-            validator = self._runner("test", validation, size, False, validation_steps, "fit: validation_data", callbacks)
+            validator = self._runner(
+                "test", validation, size, False, validation_steps, "fit: validation_data", callbacks
+            )
         callbacks.params |= {"steps": runner.steps, "metrics": self._expected_logs(compiled, validator is not None)}
         if isinstance(runner, ArrayRunner):
             runner.prepare()
         return self._fit_loop(runner, validator, callbacks, range(initial_epoch, epochs), due)
 
-    def _fit_loop(self, runner: Runner, validator: Runner | None, callbacks: CallbackList, epochs: range,
-                  due: Callable[[int], bool]) -> Any:
+    def _fit_loop(
+        self,
+        runner: Runner,
+        validator: Runner | None,
+        callbacks: CallbackList,
+        epochs: range,
+        due: Callable[[int], bool],
+    ) -> Any:
         self.stop_training = False
         self.history = callbacks.history
         logs: dict[str, Any] = {}
@@ -135,7 +162,9 @@ class Trainer(Predicting):
                 callbacks.on_epoch_begin(epoch, {})
                 logs = self._run_epoch("train", runner, callbacks, epoch)
                 if validator is not None and due(epoch):
-                    logs |= {f"val_{name}": value for name, value in self._run_test(validator, callbacks, epoch).items()}
+                    logs |= {
+                        f"val_{name}": value for name, value in self._run_test(validator, callbacks, epoch).items()
+                    }
                 callbacks.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
@@ -147,9 +176,17 @@ class Trainer(Predicting):
                 finalize(self.trainable_variables)
         return callbacks.history
 
-    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, verbose: str | int = "auto",
-                 sample_weight: Any = None, steps: int | None = None, callbacks: Any = None,
-                 return_dict: bool = False) -> Any:
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: Any = None,
+        return_dict: bool = False,
+    ) -> Any:
         """Loss and metrics on data, without training.
 
         Args:
@@ -168,7 +205,9 @@ class Trainer(Predicting):
         self._require_compiled("evaluate")
         data = open_data(x, y, sample_weight, "evaluate")
         callbacks = self._callback_list(callbacks, verbose, 1, history=False)
-        runner = self._runner("test", data, chosen_batch_size(data, batch_size, steps), False, steps, "evaluate", callbacks)
+        runner = self._runner(
+            "test", data, chosen_batch_size(data, batch_size, steps), False, steps, "evaluate", callbacks
+        )
         callbacks.params |= {"steps": runner.steps}
         try:
             logs = self._run_test(runner, callbacks, 0)
@@ -176,10 +215,9 @@ class Trainer(Predicting):
             callbacks.close()
         return logs if return_dict else flattened(logs)
 
-    # -- the pieces -----------------------------------------------------------------------------------------------------
-
-    def _fit_data(self, x: Any, y: Any, sample_weight: Any, validation_split: float, validation_data: Any,
-                  class_weight: Any) -> tuple[ArrayData | Stream, ArrayData | Stream | None]:
+    def _fit_data(
+        self, x: Any, y: Any, sample_weight: Any, validation_split: float, validation_data: Any, class_weight: Any
+    ) -> tuple[ArrayData | Stream, ArrayData | Stream | None]:
         train: ArrayData | Stream = open_data(x, y, sample_weight, "fit")
         validation = None if validation_data is None else open_validation(validation_data)
         if validation is None and validation_split:
@@ -189,63 +227,6 @@ class Trainer(Predicting):
         if class_weight is not None and isinstance(train, ArrayData):
             train = train.with_class_weight(class_weight)
         return train, validation
-
-    def _callback_list(self, callbacks: Any, verbose: str | int, epochs: int, history: bool = True) -> CallbackList:
-        verbose = 1 if verbose == "auto" else verbose
-        if verbose not in (0, 1, 2):
-            raise ValueError(f"verbose must be 0, 1, 2 or 'auto', received {verbose!r}.")
-        params = {"verbose": verbose, "epochs": epochs, "steps": None, "metrics": None}
-        if isinstance(callbacks, CallbackList):
-            callbacks.set_model(self)
-            callbacks.set_params(params)
-            return callbacks
-        return CallbackList(callbacks, add_history=history, add_progbar=verbose != 0, model=self, **params)
-
-    def _runner(self, kind: str, data: ArrayData | Stream, batch_size: int, shuffle: bool | str, steps: int | None,
-                where: str, callbacks: CallbackList, class_weight: Any = None) -> Runner:
-        step_logs = callbacks.has_batch_hooks(kind) or (callbacks.needs_step_logs and kind == "train")
-        eager = self._compiled.run_eagerly  # type: ignore[union-attr]
-        if isinstance(data, ArrayData):
-            prepare(self, kind, data.batch, where)
-            if not eager:
-                return ArrayRunner(lambda: self._epoch_call(kind, data, batch_size, bool(shuffle), step_logs), data, batch_size,
-                                   shuffle, make_seed() if shuffle else 0, steps, kind == "train")
-            data = Stream(ArrayBatches(data, batch_size), where)
-        transform = None if class_weight is None else lambda batch: weighted(batch, class_weight)
-        runner = StreamRunner(lambda batch: self._run_batch(kind, batch), data, steps, kind == "train", transform)
-        prepare(self, kind, runner.peek(), where)
-        return runner
-
-    def _run_epoch(self, kind: str, runner: Runner, callbacks: CallbackList, epoch: int) -> dict[str, Any]:
-        """One epoch of training or evaluation; its logs."""
-        flag = "stop_training" if kind == "train" else "stop_evaluating"
-        hooks = Hooks(callbacks, kind, lambda results: self._logs(kind, results), lambda: getattr(self, flag))
-
-        def progress(step: int, buffers: dict[str, np.ndarray]) -> bool:
-            if kind == "train":
-                callbacks.on_train_progress(step, step_history(buffers))
-            return getattr(self, flag)
-
-        runner.restart(epoch)
-        done, results = runner.run(hooks, progress)
-        callbacks.params["steps"] = callbacks.params["steps"] or runner.steps
-        if not hooks.per_batch:
-            progress(done, results)
-        return self._logs(kind, {name: values[done - 1] for name, values in results.items()} if done else {})
-
-    def _run_test(self, runner: Runner, callbacks: CallbackList, epoch: int) -> dict[str, Any]:
-        self.stop_evaluating = False
-        self.reset_metrics()
-        callbacks.on_test_begin({})
-        logs = self._run_epoch("test", runner, callbacks, epoch)
-        callbacks.on_test_end(logs)
-        return logs
-
-    def _expected_logs(self, compiled: CompileArguments, validation: bool) -> list[str] | None:
-        if self._is_custom("train"):
-            return None
-        names = list(self._named_metrics())
-        return names + [f"val_{name}" for name in names] * validation
 
 
 def validation_schedule(validation_freq: Any) -> Callable[[int], bool]:
@@ -258,19 +239,6 @@ def validation_schedule(validation_freq: Any) -> Callable[[int], bool]:
         return lambda epoch: epoch + 1 in validation_freq
     every = check_positive_int(validation_freq, "validation_freq")
     return lambda epoch: (epoch + 1) % every == 0
-
-
-def weighted(batch: tuple[Any, ...], class_weight: dict[int, float]) -> tuple[Any, ...]:
-    """A batch of a stream with the weights of its classes as sample weights."""
-    if len(batch) != 2:
-        raise ValueError("class_weight needs batches (x, y); it can't be combined with sample weights.")
-    return (*batch, class_weight_to_sample_weight(batch[1], class_weight))
-
-
-def step_history(buffers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The results of steps under their names in the logs; `loss` is that of each batch."""
-    logs = {name.removeprefix("logs/"): values for name, values in buffers.items() if name != "loss"}
-    return {"loss": buffers["loss"]} | {k: v for k, v in logs.items() if k != "loss"} if "loss" in buffers else logs
 
 
 def flattened(logs: dict[str, Any]) -> Any:

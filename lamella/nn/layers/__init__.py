@@ -25,13 +25,14 @@ from lamella.nn.layers.merging import (
     subtract,
 )
 from lamella.nn.layers.normalization import BatchNormalization, LayerNormalization
+from lamella.nn.layers.operation import Operation
 from lamella.nn.layers.preprocessing import Normalization, Rescaling
 from lamella.nn.layers.shaping import Flatten, Identity, Permute, RepeatVector, Reshape
 
 __all__ = [
     "ELU", "Activation", "Add", "Average", "BatchNormalization", "Concatenate", "Dense", "Dropout", "Embedding",
     "Flatten", "Identity", "Input", "InputLayer", "InputSpec", "KerasTensor", "Layer", "LayerNormalization",
-    "LeakyReLU", "Maximum", "Minimum", "Multiply", "Normalization", "Permute", "ReLU", "RepeatVector", "Rescaling",
-    "Reshape", "Softmax", "Subtract", "add", "average", "concatenate", "deserialize", "get", "maximum", "minimum",
-    "multiply", "serialize", "subtract",
+    "LeakyReLU", "Maximum", "Minimum", "Multiply", "Normalization", "Operation", "Permute", "ReLU", "RepeatVector",
+    "Rescaling", "Reshape", "Softmax", "Subtract", "add", "average", "concatenate", "deserialize", "get", "maximum",
+    "minimum", "multiply", "serialize", "subtract",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,17 +37,11 @@ def scoped_build(build: Callable[..., None]) -> Callable[..., None]:
     return scoped
 
 
-@functools.cache
-def call_parameters(cls: Hashable) -> tuple[str, ...]:
-    """Names of the parameters of a layer class's `call`, without self."""
-    return tuple(inspect.signature(cls.call).parameters)[1:]  # type: ignore[attr-defined]
-
-
-@functools.cache
-def call_training_default(cls: Hashable) -> bool:
-    """Whether a layer class's `call` trains unless told otherwise."""
-    parameter = inspect.signature(cls.call).parameters.get("training")  # type: ignore[attr-defined]
-    return bool(parameter is not None and parameter.default is True)
+def call_parameters(call: Callable[..., Any]) -> tuple[tuple[str, ...], bool]:
+    """Names of the parameters of a `call` method without self, and whether it trains unless told otherwise."""
+    parameters = inspect.signature(call).parameters
+    training = parameters.get("training")
+    return tuple(parameters)[1:], training is not None and training.default is True
 
 
 def first_input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

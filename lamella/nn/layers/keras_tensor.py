@@ -42,6 +42,8 @@ class KerasTensor:
         self.name = name or auto_name("keras_tensor")
         self.history = history
 
+    __array_priority__ = 100  # array + symbolic tensor is a symbolic tensor
+
     @property
     def ndim(self) -> int:
         return len(self.shape)

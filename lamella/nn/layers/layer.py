@@ -14,7 +14,6 @@ from lamella.nn.dtype_policy import dtype_pair, is_float
 from lamella.nn.layers.arguments import (
     array_of_numbers,
     call_parameters,
-    call_training_default,
     first_input,
     input_shape_argument,
     masks_of,
@@ -69,10 +68,14 @@ class Layer(LayerState):
     """
 
     _initialized = False
+    _call_parameters: tuple[str, ...] = ()
+    _trains_by_default = False
     supports_masking = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "call" in vars(cls):
+            cls._call_parameters, cls._trains_by_default = call_parameters(vars(cls)["call"])
         if "build" in vars(cls):
             cls.build = scoped_build(vars(cls)["build"])  # type: ignore[method-assign]
 
@@ -162,7 +165,7 @@ class Layer(LayerState):
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
         """`call` inside of the call context, with `training` and `mask` filled in."""
-        parameters = call_parameters(type(self))
+        parameters = self._call_parameters
         training = self._training_argument(parameters, args, kwargs)
         if "training" in parameters and parameters.index("training") >= len(args):
             kwargs["training"] = training
@@ -180,7 +183,7 @@ class Layer(LayerState):
             given = args[parameters.index("training")]
         if given is None:
             given = current_training()
-        return call_training_default(type(self)) if given is None else given
+        return self._trains_by_default if given is None else given
 
     def _penalize_activity(self, outputs: Any) -> None:
         if self.activity_regularizer is None:
@@ -208,7 +211,7 @@ class Layer(LayerState):
         if self.built:
             return
         parameters = list(inspect.signature(self.build).parameters)
-        by_name = dict(zip(call_parameters(type(self)), args, strict=False)) | kwargs
+        by_name = dict(zip(self._call_parameters, args, strict=False)) | kwargs
         shapes = {f"{name}_shape": shapes_of(value) for name, value in by_name.items()}
         if len(parameters) > 1 and all(name in shapes for name in parameters):
             self.build(**{name: shapes[name] for name in parameters})
@@ -272,7 +275,9 @@ class Layer(LayerState):
                 raise TypeError(f"Layer {self.name!r} got an array of dtype {array.dtype}; it takes numbers.")
             x = ops.convert_to_tensor(array)
         if self.autocast and is_float(x.dtype) and x.dtype != self.compute_dtype:
-            return ops.cast(x, self.compute_dtype)
+            converted = ops.cast(x, self.compute_dtype)
+            set_mask(converted, get_mask(x))
+            return converted
         return x
 
 

@@ -1,0 +1,219 @@
+"""The contraction kernel for products that leave the cache: the tile of contraction.py, with blocks and packed operands.
+
+A unit is a block of rows. Reduction steps are taken in chunks of KC, so that a panel of B (KC x NR) stays in L1 and the block of A (MC x
+KC) in L2 while all tiles of the block use them; both are copied into scratch in the order in which the tile reads them, A only where
+it is used by many panels or its rows fall on the same cache sets. Partial results of a chunk wait in scratch for the next one
+(Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+"""
+
+from __future__ import annotations
+
+from lamella.native.contraction import Contraction
+from lamella.native.evaluate import INNER, ROW
+from lamella.native.fuse import Cluster
+from lamella.native.kernel import HI, LO, SCRATCH, Kernel, finish
+from lamella.native.llvm_text import Val, index, itemsize
+from lamella.native.memory import Plan
+from lamella.native.target import Machine
+
+CHUNK = 384  # reduction steps per chunk
+ROWS = 256  # rows per block, about
+PACK_ROWS_FROM = 512  # columns from which copying A pays
+
+
+def contract_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
+    """The kernel for a contraction: blocked if its operands don't fit in L2 together."""
+    plain = Contraction(plan, cluster, host)
+    m, n, k = plain.s.m, plain.s.n, plain.k
+    big = (m * k + k * n + m * n) * itemsize(plain.wide) > host.l2 and min(m, k) >= 64 and n >= host.lanes()
+    if big and len(plain.k_groups) == 1:
+        return _Blocked(plan, cluster, host).emit()
+    return plain.emit()
+
+
+class _Blocked(Contraction):
+    def __init__(self, plan: Plan, cluster: Cluster, host: Machine) -> None:
+        super().__init__(plan, cluster, host)
+        s = self.s
+        chunks = -(-self.k // CHUNK)
+        self.chunk = -(-self.k // chunks)
+        self.chunks = -(-self.k // self.chunk)
+        self.k_group = self.k_groups[0]
+        blocks = max(-(-s.m // ROWS), 2 if s.m >= 4 * s.rows else 1)
+        self.tiles = -(-s.m_tiles // blocks)  # per block
+        self.blocks = -(-s.m_tiles // self.tiles)
+        self.width = s.vectors * s.lanes
+        self.a_step_m = self.a_at.get(self.m_group, 0)  # type: ignore[arg-type]
+        self.a_step_k, self.b_step_k = self.a_at.get(self.k_group, 0), self.b_at.get(self.k_group, 0)
+        self.b_step_n = self.b_at.get(self.n_group, 0)  # type: ignore[arg-type]
+        same_sets = self.a_step_m * itemsize(self.dtype) % 4096 == 0 and s.rows > 6
+        self.pack_a = s.n >= PACK_ROWS_FROM or same_sets or self.dtype != self.wide or self.a_step_m == 1
+        # Scratch, in items: the panel of B, the block of A, partial results, a tile of the epilogue.
+        self.a_items = self.tiles * s.rows * self.chunk if self.pack_a else 0
+        self.partial_items = self.tiles * s.rows * s.panels * self.width if self.chunks > 1 else 0
+        self.b_items = self.chunk * self.width
+
+    def emit(self) -> Kernel:
+        ev, s = self.ev, self.s
+        for g in self.outer:
+            ev.level[g] = ROW
+        for g in (self.m_group, self.n_group):
+            if g is not None:
+                ev.level[g] = INNER
+        units = self.outer_size * self.blocks
+        self.f.loop(LO, HI, 1, self._unit_block)
+        flops = 2 * self.outer_size * s.m * s.n * self.k
+        scratch = (self.b_items + self.a_items + self.partial_items + s.rows * self.width) * itemsize(self.wide)
+        words = (f"m {s.m} n {s.n} k {self.k} outer {self.outer_size}: blocked, tile {s.rows} x {s.vectors} vectors of {s.lanes}, "
+                 f"{self.chunks} chunks of {self.chunk}, {self.blocks} blocks of {self.tiles} tiles, "
+                 f"{'A and B packed' if self.pack_a else 'B packed'}, {units} units, {len(self.cluster.members) - 1} ops after")
+        return finish(ev, units, flops // 4, words, scratch, flops)
+
+    def _unit_block(self, unit: Val) -> list[Val]:
+        ev, f = self.ev, self.f
+        with ev.scope(ROW):
+            rest, block = f.divmod(unit, self.blocks)
+            for g in reversed(self.outer):
+                rest, ev.at[g] = f.divmod(rest, self.space.sizes[g])
+            ev.open_section(ROW)
+            self.a_base = self._base(self.a, self.a_at, self.a_const)
+            self.b_base = self._base(self.b, self.b_at, self.b_const)
+            first = f.imul(block, self.tiles)
+            f.loop(index(0), index(self.chunks), 1, lambda c: self._one_chunk(c, first))
+        return []
+
+    def _one_chunk(self, c: Val, first: Val) -> list[Val]:
+        """All panels and tiles of a block, for one chunk of K."""
+        f, s = self.f, self.s
+        with self.ev.scope(ROW):
+            start = f.imul(c, self.chunk)
+            steps = f.imin(index(self.chunk), f.iadd(index(self.k), f.imul(start, -1))) if self.k % self.chunk else index(self.chunk)
+            if self.pack_a:
+                self._tiles(first, lambda t, m, rows: self._pack_tile(t, m, rows, start, steps))
+            self._all_panels(lambda p, n, vectors, active: self._one_panel_of(c, first, start, steps, p, n, vectors, active))
+        return []
+
+    def _all_panels(self, body) -> None:  # type: ignore[no-untyped-def]
+        f, s = self.f, self.s
+        full, rest = divmod(s.n, self.width)
+
+        def panel(p: Val) -> list[Val]:
+            with self.ev.scope(ROW):
+                body(p, f.imul(p, self.width), s.vectors, s.lanes)
+            return []
+
+        f.loop(index(0), index(full), 1, panel)
+        if rest:
+            with self.ev.scope(ROW):
+                body(index(full), index(full * self.width), *self._remainder(rest))
+
+    def _tiles(self, first: Val, body) -> None:  # type: ignore[no-untyped-def]
+        """`body(number within the block, first row, rows)` for the block's tiles; the last tile of all may be shorter."""
+        f, s = self.f, self.s
+        full, rest = divmod(s.m, s.rows)
+
+        def tile(t: Val) -> list[Val]:
+            with self.ev.scope(ROW):
+                body(t, f.imul(f.iadd(first, t), s.rows), s.rows)
+            return []
+
+        last = f.imin(index(self.tiles), f.iadd(index(full), f.imul(first, -1)))
+        f.loop(index(0), last, 1, tile)
+        if rest:
+            with self.ev.scope(ROW):
+                own = f.eq(f.iadd(first, last), index(full))
+                inside = f.logical_and(own, f.lt(last, index(self.tiles)))
+                f.when(inside, lambda: body(last, index(full * s.rows), rest))
+
+    # Packing.
+
+    def _part(self, items: int) -> Val:
+        return self.f.address(SCRATCH, index(items), self.wide)
+
+    def _pack_tile(self, t: Val, m: Val, rows: int, start: Val, steps: Val) -> None:
+        """A[rows of a tile, a chunk] -> scratch[tile][k][row]."""
+        f, s = self.f, self.s
+        origin = f.address(self.a_base, f.iadd(f.imul(m, self.a_step_m), f.imul(start, self.a_step_k)), self.dtype)
+        target = f.address(self._part(self.b_items), f.imul(t, s.rows * self.chunk), self.wide)
+
+        def step(k: Val) -> list[Val]:
+            source = f.address(origin, f.imul(k, self.a_step_k), self.dtype)
+            row = f.address(target, f.imul(k, s.rows), self.wide)
+            if self.a_step_m == 1 and rows <= s.lanes:
+                mask = f.lane_mask(rows, s.lanes)
+                f.store(f.cast(f.load(source, self.dtype, s.lanes, mask), self.wide), row, mask)
+                return []
+            for i in range(rows):
+                value = f.cast(f.load(f.address(source, index(i * self.a_step_m), self.dtype), self.dtype), self.wide)
+                f.store(value, f.address(row, index(i), self.wide))
+            return []
+
+        f.loop(index(0), steps, 1, step)
+
+    def _pack_panel(self, n: Val, start: Val, steps: Val, vectors: int, active: int) -> None:
+        """B[a chunk, a panel] -> scratch[k][column]; columns that don't exist become zeros."""
+        f, s = self.f, self.s
+        origin = f.address(self.b_base, f.iadd(f.imul(n, self.b_step_n), f.imul(start, self.b_step_k)), self.dtype)
+        target = self._part(0)
+
+        def step(k: Val) -> list[Val]:
+            source = f.address(origin, f.imul(k, self.b_step_k), self.dtype)
+            row = f.address(target, f.imul(k, vectors * s.lanes), self.wide)
+            for j in range(vectors):
+                f.store(self._b_vector(source, j, active if j == vectors - 1 else s.lanes), f.address(row, index(j * s.lanes), self.wide))
+            return []
+
+        f.loop(index(0), steps, 1, step)
+
+    def _b_vector(self, source: Val, j: int, active: int) -> Val:
+        f, s = self.f, self.s
+        if self.b_step_n == 1:
+            mask = f.lane_mask(active, s.lanes) if active < s.lanes else None
+            return f.cast(f.load(f.address(source, index(j * s.lanes), self.dtype), self.dtype, s.lanes, mask), self.wide)
+        row = Val(self.wide, s.lanes, "zeroinitializer")
+        for lane in range(active):
+            at = f.address(source, index((j * s.lanes + lane) * self.b_step_n), self.dtype)
+            row = f.insert(row, f.cast(f.load(at, self.dtype), self.wide), lane)
+        return row
+
+    # Tiles.
+
+    def _one_panel_of(self, c: Val, first: Val, start: Val, steps: Val, p: Val, n: Val, vectors: int, active: int) -> None:
+        self._pack_panel(n, start, steps, vectors, active)
+        self._tiles(first, lambda t, m, rows: self._block_tile(c, start, steps, p, t, m, rows, n, vectors, active))
+
+    def _block_tile(self, c: Val, start: Val, steps: Val, p: Val, t: Val, m: Val, rows: int, n: Val, vectors: int, active: int) -> None:
+        f, s = self.f, self.s
+        if self.pack_a:
+            a, step_m, step_k, dtype = f.address(self._part(self.b_items), f.imul(t, s.rows * self.chunk), self.wide), 1, s.rows, self.wide
+        else:
+            at = f.iadd(f.imul(m, self.a_step_m), f.imul(start, self.a_step_k))
+            a, step_m, step_k, dtype = f.address(self.a_base, at, self.dtype), self.a_step_m, self.a_step_k, self.dtype
+        b, size = self._part(0), vectors * s.lanes
+
+        def step(k: Val, *acc: Val) -> list[Val]:
+            row = f.address(b, f.imul(k, size), self.wide)
+            columns = [f.load(f.address(row, index(j * s.lanes), self.wide), self.wide, s.lanes) for j in range(vectors)]
+            pointer = f.address(a, f.imul(k, step_k), dtype)
+            result = []
+            for i in range(rows):
+                wide = f.splat(f.cast(f.load(f.address(pointer, index(i * step_m), dtype), dtype), self.wide), s.lanes)
+                result += [f.fma(wide, columns[j], acc[i * vectors + j]) for j in range(vectors)]
+            return result
+
+        zero = Val(self.wide, s.lanes, "zeroinitializer")
+        if self.chunks == 1:
+            self._epilogue(m, rows, n, vectors, active, f.loop(index(0), steps, 1, step, [zero] * (rows * vectors)))
+            return
+        number = f.iadd(f.imul(t, s.panels), p)
+        partial = f.address(self._part(self.b_items + self.a_items), f.imul(number, s.rows * self.width), self.wide)
+        places = [f.address(partial, index(i * s.lanes), self.wide) for i in range(rows * vectors)]
+        begin = f.eq(c, index(0))
+        f.when(begin, lambda: [f.store(zero, place) for place in places])  # type: ignore[arg-type,return-value]
+        acc = f.loop(index(0), steps, 1, step, [f.load(place, self.wide, s.lanes) for place in places])
+        last = f.eq(c, index(self.chunks - 1))
+        f.when(last, lambda: self._epilogue(m, rows, n, vectors, active, acc))
+        f.when(f.logical_not(last), lambda: [f.store(v, place) for v, place in zip(acc, places, strict=True)])  # type: ignore[arg-type,return-value]
+
+    def _panel_items(self) -> int:
+        return self.b_items + self.a_items + self.partial_items
