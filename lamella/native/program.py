@@ -3,8 +3,8 @@
 Each thread takes its share of every kernel's units; between phases the threads meet at a barrier. Loops run in here too, so an epoch
 is one call: thread 0 counts steps and passes the stop flag on, and all threads leave at the same step boundary.
 
-A core that another process needs would make every barrier wait for it. So when somebody had to sleep at a barrier, thread 0 does the next
-steps alone while the others wait once, and tries again later; results do not depend on who computed them.
+A core that another process needs would make every barrier wait for it. So when somebody had to sleep at a barrier and thread 0 alone
+is faster, it does the next steps alone while the others wait once, and tries again later; results do not depend on who computed them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from lamella.native.llvm_text import Emitter, Val, index
 from lamella.native.loops import cumsum_kernel, loop_kernel, reduce_kernel, scatter_add_kernel
 from lamella.native.memory import Buffer, Plan
 from lamella.native.target import FLUSH_TEXT, Machine, function_attributes
-from lamella.native.team import BARRIER_TEXT
+from lamella.native.team import BARRIER_TEXT, CLOCK
 
 EMITTERS: dict[str, Callable[[Plan, Cluster, Machine], Kernel]] = {
     "loop": loop_kernel, "reduce": reduce_kernel, "contract": contract_kernel, "scatter_add": scatter_add_kernel,
@@ -28,7 +28,8 @@ EMITTERS: dict[str, Callable[[Plan, Cluster, Machine], Kernel]] = {
 
 # Words of a call's context, 8 bytes each. The barrier has a cache line of its own, and so have the two slots through which thread 0
 # tells the others where to go on; they are used in turn, so that none is overwritten before everybody has read it.
-ARENA, SCRATCH_WORD, PROGRESS, PROFILE, ALONE = 0, 1, 2, 3, 4  # ALONE: how many steps to do alone next time
+ARENA, SCRATCH_WORD, PROGRESS, PROFILE = 0, 1, 2, 3
+ALONE, ALONE_TIME, TOGETHER_TIME = 4, 5, 6  # steps to do alone next time; times per step alone (0: unknown) and together
 BARRIER = 8
 SLOTS = 16  # two slots of 4 words: next step, steps to do alone, stop
 TABLE = 24
@@ -50,6 +51,8 @@ entry:
   %master = icmp eq i64 %tid, 0
   %single = icmp eq i64 %nt, 1
   %alonep = getelementptr i64, ptr %ctx, i64 {ALONE}
+  %atp = getelementptr i64, ptr %ctx, i64 {ALONE_TIME}
+  %ttp = getelementptr i64, ptr %ctx, i64 {TOGETHER_TIME}
   %barrier = getelementptr i64, ptr %ctx, i64 {BARRIER}
   %napsp = getelementptr i8, ptr %barrier, i64 24
   %all = sub i64 %hi, %lo
@@ -63,6 +66,7 @@ head:
   br i1 %more, label %choose, label %out
 choose:
   %solo = icmp sgt i64 %alone, 0
+  %began = {CLOCK}
   br i1 %solo, label %maybe, label %together
 maybe:
   br i1 %master, label %mine, label %meet
@@ -91,17 +95,39 @@ decide:
   %at = phi i64 [%j1, %each], [%i1, %count]
   %stop = phi i64 [%stop0, %each], [%stop1, %count]
   %tried = phi i1 [false, %each], [true, %count]
+  %ended = {CLOCK}
+  %time = sub i64 %ended, %began
+  %steps = sub i64 %at, %i
+  %each_time = sdiv i64 %time, %steps
   %naps = atomicrmw xchg ptr %napsp, i32 0 seq_cst
   %slept = icmp ne i32 %naps, 0
-  %bad = and i1 %tried, %slept
   %old = load i64, ptr %alonep
+  %alone_time = load i64, ptr %atp
+  %together_time = load i64, ptr %ttp
+  br i1 %tried, label %was_team, label %was_alone
+was_team:
+  %unknown = icmp eq i64 %alone_time, 0
+  %slower = icmp sgt i64 %each_time, %alone_time
   %twice = shl i64 %old, 1
   %capped = call i64 @llvm.smin.i64(i64 %twice, i64 {ALONE_MOST})
   %grown = call i64 @llvm.smax.i64(i64 %capped, i64 {ALONE_FIRST})
-  %forget = select i1 %tried, i64 0, i64 %old
-  %keep = select i1 %bad, i64 %grown, i64 %forget
+  %punish = select i1 %slower, i64 %grown, i64 0
+  %probe = select i1 %unknown, i64 1, i64 %punish
+  %then_team = select i1 %slept, i64 %probe, i64 0
+  %known_bad = select i1 %unknown, i64 0, i64 %punish
+  %keep = select i1 %slept, i64 %known_bad, i64 0
   store i64 %keep, ptr %alonep
-  %then = select i1 %bad, i64 %grown, i64 0
+  store i64 %each_time, ptr %ttp
+  br label %tell
+was_alone:
+  store i64 %each_time, ptr %atp
+  %first_probe = icmp eq i64 %steps, 1
+  %better = icmp slt i64 %each_time, %together_time
+  %continue = and i1 %first_probe, %better
+  %then_alone = select i1 %continue, i64 {ALONE_FIRST}, i64 0
+  br label %tell
+tell:
+  %then = phi i64 [%then_team, %was_team], [%then_alone, %was_alone]
   %odd0 = and i64 %turn, 1
   %word0 = mul i64 %odd0, 4
   %slot0 = add i64 %word0, {SLOTS}

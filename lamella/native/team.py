@@ -23,8 +23,8 @@ _HAS_FUTEX = sys.platform == "linux" and _FUTEX is not None
 
 # A waiter spins for longer than it takes to wake a sleeper (on a virtual machine with an idle core, tens of microseconds): shorter
 # spins let two threads put each other to sleep at every barrier. There is no `pause` in the loop: hypervisors trap it.
-SPIN_CYCLES = 250_000
-_CLOCK = "call i64 @llvm.readcyclecounter()" if _X86 else "add i64 %last, 16"  # elsewhere, count turns instead
+SPIN_CYCLES = 250_000 if _X86 else 2_500  # of CLOCK: about 100 microseconds
+CLOCK = f"call i64 @llvm.read{'cycle' if _X86 else 'steady'}counter()"
 if _HAS_FUTEX:
     _DECLARE = "declare i64 @syscall(i64, ...)"
     _WAIT = f"call i64 (i64, ...) @syscall(i64 {_FUTEX}, ptr %word, i32 128, i32 %seen, ptr null, ptr null, i32 0)"
@@ -38,22 +38,21 @@ else:  # give the core away instead of sleeping
 # when nobody sleeps; 24 bytes after it, how often somebody has fallen asleep.
 WAIT_TEXT = f"""{_DECLARE}
 declare i64 @llvm.readcyclecounter()
+declare i64 @llvm.readsteadycounter()
 define internal void @wait(ptr %word, i32 %seen) nounwind {{
 entry:
   %first = load atomic i32, ptr %word acquire, align 4
   %at_once = icmp ne i32 %first, %seen
   br i1 %at_once, label %done, label %start
 start:
-  %last = add i64 0, 0
-  %began = {_CLOCK}
+  %began = {CLOCK}
   br label %spin
 spin:
-  %last.s = phi i64 [%began, %start], [%clock, %again]
   %now = load atomic i32, ptr %word acquire, align 4
   %changed = icmp ne i32 %now, %seen
   br i1 %changed, label %done, label %again
 again:
-  %clock = {_CLOCK.replace("%last", "%last.s")}
+  %clock = {CLOCK}
   %spent = sub i64 %clock, %began
   %more = icmp ult i64 %spent, {SPIN_CYCLES}
   br i1 %more, label %spin, label %sleep

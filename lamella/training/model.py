@@ -35,8 +35,8 @@ class Model(Trainer, Layer):
         >>> from lamella.nn.layers import Dense, Input
         >>> inputs = Input((4,))
         >>> model = Model(inputs, Dense(2)(inputs), name="small")
-        >>> model(np.zeros((3, 4))).shape
-        (3, 2)
+        >>> model([[1.0, 2.0, 3.0, 4.0]]).shape
+        (1, 2)
     """
 
     _untracked = Layer._untracked | {"_compiled", "_programs", "_predict_calls", "history", "optimizer"}
