@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
 import time
 
 import numpy as np
@@ -153,6 +155,17 @@ def test_interrupt_stops_at_a_step_and_keeps_the_model():
     assert all(np.isfinite(w).all() for w in m.get_weights())
     assert 0 < int(m.optimizer.iterations) <= 2500 and time.perf_counter() - began < 30
     m.evaluate(X, Y, verbose=0)
+
+
+def test_ctrl_c():
+    m = model()
+    timer = threading.Timer(0.5, _thread.interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        m.fit(np.repeat(X, 40, axis=0), np.repeat(Y, 40, axis=0), batch_size=8, epochs=10**6, verbose=0)
+    timer.join()
+    assert int(m.optimizer.iterations) > 0 and all(np.isfinite(w).all() for w in m.get_weights())
+    m.fit(X, Y, verbose=0)
 
 
 def test_stop_training_while_an_epoch_runs_ends_at_a_whole_step():

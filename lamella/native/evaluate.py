@@ -170,8 +170,7 @@ class Evaluator:
                 return self.known[key]
         fusion = self.plan.fusion
         home, eqn = fusion.home.get(atom), fusion.definitions.get(atom)
-        inside = eqn is not None and (home is self.cluster or (home is None and atom not in fusion.alias))
-        if inside and not (atom in fusion.alias):
+        if eqn is not None and atom not in fusion.alias and (home in (self.cluster, None) or atom in fusion.copies):
             return self._computed(eqn, at)  # type: ignore[arg-type]
         return self.load(atom, at)
 

@@ -75,6 +75,7 @@ class Fusion:
         clusters: in an order in which they can run.
         home: the cluster that computes a variable; variables without one are views, inlined, or inputs.
         alias: variables that are another variable's memory under another shape, or updated in place.
+        copies: views and scalars that are in memory because somebody needs an address; expressions still compute them on the spot.
         initial: `(variable, value, cluster)`: the variable's memory must hold the value before the cluster runs.
     """
 
@@ -84,6 +85,7 @@ class Fusion:
         self.clusters: list[Cluster] = []
         self.home: dict[Var, Cluster] = {}
         self.alias: dict[Var, Var] = {}
+        self.copies: set[Var] = set()
         self.initial: list[tuple[Var, Atom, Cluster]] = []
         self._needed: dict[Atom, frozenset[Cluster]] = {}
         self._count = 0
@@ -122,6 +124,9 @@ class Fusion:
             self.home.update((v, cluster) for v in eqn.outputs)
         for x in (*(eqn.inputs if eqn else ()), *reads):
             self._depend(cluster, self.needed(x))
+        if eqn is not None and cluster.kind in ("contract", "scatter_add", "cumsum", "control"):  # these take addresses
+            roots = [self.root(x) for x in eqn.inputs if isinstance(x, Var)]
+            self._depend(cluster, frozenset(self.home[r] for r in roots if r in self.home))
         return cluster
 
     def _depend(self, cluster: Cluster, others: frozenset[Cluster]) -> None:
@@ -133,8 +138,11 @@ class Fusion:
         """The clusters that must have run before `atom` can be evaluated."""
         if isinstance(atom, Literal) or (atom not in self.definitions and atom not in self.home):
             return frozenset()
-        if atom in self.home:
-            return frozenset((self.home[atom],))
+        stored = self.root(atom) if atom in self.alias else atom
+        if stored in self.home and (stored not in self.copies or atom in self.alias):
+            return frozenset((self.home[stored],))
+        if atom in self.alias:
+            return frozenset()
         if atom not in self._needed:
             self._needed[atom] = frozenset(c for x in self.definitions[atom].inputs for c in self.needed(x))
         return self._needed[atom]
@@ -210,6 +218,7 @@ class Fusion:
                 self.alias[atom] = self.materialize(eqn.inputs[0])
                 return atom
             target = atom
+            self.copies.add(atom)
         else:
             target = Var(atom.type, "constant")
         return self.copy(target, atom)
@@ -292,8 +301,8 @@ class Loads:
             elif eqn.primitive.name in REDUCTIONS:
                 self.visit(eqn.inputs[0], reduction_index(cluster, eqn))
             else:
-                for x in eqn.inputs[eqn.primitive.name == "scatter_add":]:  # what is added to is `initial`
-                    self.visit(x, domain_index(x.type.shape, 100))
+                operands = eqn.inputs[eqn.primitive.name == "scatter_add":]  # what is added to is `initial`
+                self.found += [(x, domain_index(x.type.shape, 100)) for x in operands if isinstance(x, Var)]
         for store in cluster.stores:
             self.visit(store.value, index_in(cluster, store.value.type.shape) or ())
             for ix in store.index:
@@ -313,7 +322,7 @@ class Loads:
         if home is self.cluster:  # computed here: a member is visited as such, a stored view or scalar is entered
             if eqn is not None and eqn not in self.cluster.members:
                 self.enter(eqn, index)
-        elif home is not None or eqn is None or atom in self.fusion.alias:
+        elif atom not in self.fusion.copies and (home is not None or eqn is None or atom in self.fusion.alias):
             self.found.append((atom, index))
             for ix in index:
                 self._dynamic(ix)

@@ -100,7 +100,8 @@ class _LoopKernel:
             if atom not in depth:
                 eqn = self.ev.plan.fusion.definitions.get(atom)
                 home = self.ev.plan.fusion.home.get(atom)
-                inside = eqn is not None and (home is self.cluster or home is None) and atom not in self.ev.plan.fusion.alias
+                fusion = self.ev.plan.fusion
+                inside = eqn is not None and atom not in fusion.alias and (home in (self.cluster, None) or atom in fusion.copies)
                 depth[atom] = 0
                 if inside:
                     inner = max((of(x) for x in eqn.inputs), default=0)  # type: ignore[union-attr]

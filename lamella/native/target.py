@@ -7,6 +7,7 @@ import os
 import platform
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import llvmlite.binding as llvm
 
@@ -44,7 +45,7 @@ def _cache_size(level: int, default: int) -> int:
             path = os.path.join(base, entry)
             if not entry.startswith("index"):
                 continue
-            kind, depth, size = (open(os.path.join(path, f)).read().strip() for f in ("type", "level", "size"))
+            kind, depth, size = (Path(path, f).read_text().strip() for f in ("type", "level", "size"))
             if kind != "Instruction" and int(depth) == level:
                 return int(size.rstrip("KM")) * (1024 if size.endswith("K") else 1024 * 1024)
     except (OSError, ValueError):

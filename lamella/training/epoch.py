@@ -89,9 +89,8 @@ def epoch_graph(steps: Sequence[Step], layout: Layout, name: str) -> EpochGraph:
     data: list[Atom] = [b.input(t, f"data{i}") for i, t in enumerate(layout.arrays)]
     order: list[Atom] = [b.input(TensorType((layout.n,), "int64"), "order")] if layout.shuffled else []
     first = len(b.inputs)
-    carry: list[Atom] = [b.input(t, f"buffer{i}") for i, t in enumerate(layout.buffers)] + [
-        _variable_input(b, v) for v in written
-    ]
+    carry: list[Atom] = [b.input(t, f"buffer{i}") for i, t in enumerate(layout.buffers)]
+    carry += [_variable_input(b, v) for v in written]
     consts: list[Atom] = [*data, *order, *(_variable_input(b, v) for v in read)]
     full = b.literal(layout.n // layout.batch_size, "int64")
     for step in steps:

@@ -80,9 +80,9 @@ def _pad_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, low: Any, high: Any, i
     zero = b.literal(0, ct.type.dtype)
     opened = b.pad(ct, zero, low=tuple(-n for n in low), high=tuple(-n for n in high), interior=(0,) * len(low))
     dx = b.slice(opened, start=(0,) * len(low), stop=opened.type.shape, stride=tuple(i + 1 for i in interior))
-    rank = ct.type.ndim
-    total = b.reduce_sum(ct, axes=tuple(range(rank)))
-    return [dx, b.sub(total, b.reduce_sum(dx, axes=tuple(range(x.type.ndim))))]
+    one = b.literal(1, ct.type.dtype)
+    outside = b.pad(b.full(x.type, 0), one, low=low, high=high, interior=interior)
+    return [dx, b.reduce_sum(b.mul(ct, outside), axes=tuple(range(ct.type.ndim)))]
 
 
 register(Primitive("pad", "move", _pad_type, _pad_numpy, _pad_vjp, samples=tuple(

@@ -1,0 +1,293 @@
+"""The native compiler against the reference interpreter: every primitive's samples, their gradients, and whole programs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lamella import executor
+from lamella.autodiff import gradient_graph
+from lamella.ir import PRIMITIVES, Builder, Graph, Literal, Sample, TensorType, dtype_name, einsum_spec, matmul_spec, numpy_dtype
+from lamella.ir.types import is_float
+from lamella.native import kernel, pipeline
+from lamella.reference import evaluate, widen
+from lamella.settings import settings as config
+
+CASES = [(name, i) for name, p in PRIMITIVES.items() for i in range(len(p.samples))]
+
+
+@pytest.fixture(autouse=True)
+def _no_disk_cache(monkeypatch):
+    monkeypatch.setattr(config, "cache_dir", "")
+
+
+@pytest.fixture(params=[1, 2, 3])
+def threads(request, monkeypatch):
+    """Team sizes, with even the smallest kernels shared between threads."""
+    monkeypatch.setattr(config, "threads", request.param)
+    monkeypatch.setattr(kernel, "SERIAL_BELOW", 1)
+    return request.param
+
+
+def draw(rng: np.random.Generator, spec) -> np.ndarray:
+    if isinstance(spec, np.ndarray):
+        return spec
+    shape, dtype, *limits = spec
+    low, high = limits or (-2, 2)
+    if dtype == "bool":
+        return np.asarray(rng.random(shape) < 0.5)
+    if is_float(dtype):
+        return np.asarray(rng.uniform(low, high, shape)).astype(numpy_dtype(dtype))
+    return np.asarray(rng.integers(low, high + 1, shape)).astype(numpy_dtype(dtype))
+
+
+def sample_graph(name: str, sample: Sample) -> tuple[Graph, list[np.ndarray]]:
+    rng = np.random.default_rng(0)
+    arrays = [draw(rng, spec) for spec in sample.inputs]
+    b = Builder()
+    inputs = [b.input(TensorType(a.shape, dtype_name(a.dtype))) for a in arrays]
+    out = b.emit(name, *inputs, **sample.params)
+    return b.build(list(out) if isinstance(out, tuple) else [out], name), arrays
+
+
+def assert_close(graph: Graph, arrays: list[np.ndarray], tolerance: float) -> None:
+    """Native results lie within `tolerance` roundings of the float64 meaning, relative to the result's scale."""
+    received = executor.compile(graph)(*arrays)
+    if any(e.primitive.name == "bitcast" for e in graph.eqns):  # bits of a float32 have no wider meaning
+        exact = evaluate(graph, arrays)
+    else:
+        wide = [np.asarray(a, np.float64) if is_float(v.dtype) else a for a, v in zip(arrays, graph.inputs, strict=True)]
+        exact = evaluate(widen(graph), wide)
+    for got, want, atom in zip(received, exact, graph.outputs, strict=True):
+        assert got.dtype == numpy_dtype(atom.type.dtype) and got.shape == want.shape
+        if not is_float(atom.type.dtype):
+            np.testing.assert_array_equal(got, want)
+            continue
+        scale = np.max(np.abs(want), initial=1e-30, where=np.isfinite(want))
+        epsilon = float(np.finfo(np.float16).eps if numpy_dtype(atom.type.dtype).itemsize == 2 else np.finfo(np.float32).eps)
+        if atom.type.dtype == "bfloat16":
+            epsilon = 2.0**-8
+        np.testing.assert_allclose(got.astype(np.float64), want, rtol=0, atol=tolerance * epsilon * scale)
+
+
+@pytest.mark.parametrize(("name", "i"), CASES, ids=[f"{n}-{i}" for n, i in CASES])
+def test_every_sample_agrees_with_the_float64_meaning(name, i):
+    graph, arrays = sample_graph(name, PRIMITIVES[name].samples[i])
+    assert_close(graph, arrays, PRIMITIVES[name].tolerance)
+
+
+@pytest.mark.parametrize("name", [n for n, p in PRIMITIVES.items() if p.samples])
+def test_bits_do_not_depend_on_the_number_of_threads(name, monkeypatch):
+    monkeypatch.setattr(kernel, "SERIAL_BELOW", 1)
+    for sample in PRIMITIVES[name].samples[:6]:
+        graph, arrays = sample_graph(name, sample)
+        exe = executor.compile(graph)
+        results = []
+        for threads in (1, 2, 3):
+            monkeypatch.setattr(config, "threads", threads)
+            results.append([r.tobytes() for r in exe(*arrays)])
+        assert results[0] == results[1] == results[2]
+
+
+DIFFERENTIABLE = [(n, i) for n, i in CASES if PRIMITIVES[n].samples[i].differentiable and PRIMITIVES[n].vjp is not None]
+
+
+@pytest.mark.parametrize(("name", "i"), DIFFERENTIABLE[::2], ids=[f"{n}-{i}" for n, i in DIFFERENTIABLE[::2]])
+def test_gradients_agree_with_the_float64_meaning(name, i):
+    graph, arrays = sample_graph(name, PRIMITIVES[name].samples[i])
+    wrt = [k for k, v in enumerate(graph.inputs) if is_float(v.dtype)]
+    gradient = gradient_graph(graph, wrt)
+    rng = np.random.default_rng(1)
+    cotangents = [draw(rng, (v.shape, v.dtype)) for v in gradient.inputs[len(graph.inputs):]]
+    assert_close(gradient, [*arrays, *cotangents], 64.0)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 60), st.sampled_from(["mk,kn->mn", "km,kn->mn", "mk,nk->mn", "km,nk->nm"]))
+@settings(max_examples=40, deadline=None)
+def test_matrix_products_of_any_size(m, n, k, equation):
+    sizes = {"m": m, "n": n, "k": k}
+    shapes = [tuple(sizes[c] for c in names) for names in equation.split("->")[0].split(",")]
+    rng = np.random.default_rng(m * 10007 + n * 101 + k)
+    arrays = [rng.standard_normal(s).astype(np.float32) for s in shapes]
+    b = Builder()
+    x, y = (b.input(TensorType(s, "float32")) for s in shapes)
+    assert_close(b.build([b.contract(x, y, spec=einsum_spec(equation, *shapes))]), arrays, 8.0 + k)
+
+
+@pytest.mark.parametrize(("equation", "m", "n", "k"), [("mk,kn->mn", 300, 700, 900), ("km,kn->mn", 801, 130, 1000), ("mk,nk->mn", 512, 1024, 513)])
+def test_blocked_products(equation, m, n, k, threads):
+    sizes = {"m": m, "n": n, "k": k}
+    shapes = [tuple(sizes[c] for c in names) for names in equation.split("->")[0].split(",")]
+    rng = np.random.default_rng(0)
+    b = Builder()
+    x, y = (b.input(TensorType(s, "float32")) for s in shapes)
+    product = b.contract(x, y, spec=einsum_spec(equation, *shapes))
+    graph = b.build([b.max(product, b.literal(0, "float32"))])
+    assert "blocked" in executor.compile(graph).text("schedule") or pipeline.machine().l2 > 4 << 20
+    assert_close(graph, [rng.standard_normal(s).astype(np.float32) for s in shapes], 64.0)
+
+
+def training_graph(steps: int, batch: int = 8, rows: int = 40) -> tuple[Graph, list[np.ndarray], dict[int, int]]:
+    """A loop of gradient steps on a linear model, over batches of a shuffled array."""
+    f = "float32"
+    body = Builder()
+    i = body.input(TensorType((), "int64"))
+    w = body.input(TensorType((5, 3), f))
+    losses = body.input(TensorType((steps,), f))
+    x_all, y_all, order = (body.input(TensorType(*t)) for t in [((rows, 5), f), ((rows, 3), f), ((rows,), "int32")])
+    at = body.dynamic_slice(order, body.mul(i, Literal(batch, "int64")), size=batch)
+    x, y = body.gather(x_all, at), body.gather(y_all, at)
+    error = body.sub(body.contract(x, w, spec=matmul_spec((batch, 5), (5, 3))), y)
+    loss = body.div(body.reduce_sum(body.mul(error, error), axes=(0, 1)), Literal(batch, f))
+    gradient = body.contract(x, error, spec=einsum_spec("bk,bn->kn", (batch, 5), (batch, 3)))
+    updated = body.sub(w, body.mul(gradient, Literal(2 * 0.05 / batch, f)))
+    recorded = body.dynamic_update_slice(losses, body.reshape(loss, shape=(1,)), i)
+    graph = body.build([updated, recorded], "step")
+    b = Builder()
+    lo, hi, *rest = (b.input(TensorType((), "int64")) if k < 2 else b.input(graph.inputs[k - 1].type) for k in range(len(graph.inputs) + 1))
+    out = b.loop(lo, hi, *rest, body=graph, n_carry=2)
+    rng = np.random.default_rng(0)
+    arrays = [np.int64(0), np.int64(steps), rng.standard_normal((5, 3)).astype(f), np.zeros(steps, f), rng.standard_normal((rows, 5)).astype(f),
+              rng.standard_normal((rows, 3)).astype(f), rng.permutation(rows).astype(np.int32)]
+    return b.build(out, "epoch"), [np.asarray(a) for a in arrays], {0: 2, 1: 3}
+
+
+def test_an_epoch_is_one_call_and_updates_in_place(threads):
+    graph, arrays, donate = training_graph(5)
+    expected = evaluate(graph, arrays)
+    exe = executor.compile(graph, donate=donate)
+    call = exe.bind([a.copy() for a in arrays])
+    assert call.outputs[0] is call.arrays[2]
+    call.run()
+    for got, want in zip(call.outputs, expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
+    assert call.progress[0] == 5
+    assert call.arrays[3].min() > 0  # every step left its loss
+
+
+def test_the_loop_stops_at_a_step_boundary(threads):
+    graph, arrays, donate = training_graph(5)
+    call = executor.compile(graph, donate=donate).bind([a.copy() for a in arrays])
+    call.progress[1] = 1  # stop at once: the first step is finished all the same
+    call.run()
+    assert call.progress[0] == 1
+    assert np.count_nonzero(call.arrays[3]) == 1
+
+
+def test_steps_one_by_one_equal_one_call(threads):
+    graph, arrays, donate = training_graph(5)
+    exe = executor.compile(graph, donate=donate)
+    whole, steps = (exe.bind([a.copy() for a in arrays]) for _ in range(2))
+    whole.run()
+    for i in range(5):
+        steps.arrays[0][...], steps.arrays[1][...] = i, i + 1
+        steps.run()
+    assert all(np.array_equal(a, b) for a, b in zip(whole.outputs, steps.outputs, strict=True))
+
+
+def test_swapped_carries_need_a_temporary():
+    body = Builder()
+    body.input(TensorType((), "int64"))
+    p, q = (body.input(TensorType((20,), "float32")) for _ in range(2))
+    graph = body.build([q, body.add(p, q)], "fibonacci")
+    b = Builder()
+    a, c = (b.input(TensorType((20,), "float32")) for _ in range(2))
+    loop = b.loop(b.literal(0, "int64"), b.literal(7, "int64"), a, c, body=graph, n_carry=2)
+    program = b.build(loop)
+    ones = np.ones(20, np.float32)
+    for donate in ({}, {0: 0, 1: 1}):
+        first, second = executor.compile(program, donate=donate)(ones, ones)
+        assert first[0] == 21 and second[0] == 34
+
+
+def test_nested_loops():
+    inner = Builder()
+    j, total, i = (inner.input(TensorType((), "int64")) for _ in range(3))
+    inner_graph = inner.build([inner.add(total, inner.mul(i, j))], "inner")
+    outer = Builder()
+    i, total, n = (outer.input(TensorType((), "int64")) for _ in range(3))
+    (result,) = outer.loop(outer.literal(0, "int64"), n, total, i, body=inner_graph, n_carry=1)
+    outer_graph = outer.build([result], "outer")
+    b = Builder()
+    n = b.input(TensorType((), "int64"))
+    program = b.build(b.loop(b.literal(0, "int64"), n, b.literal(0, "int64"), n, body=outer_graph, n_carry=1))
+    assert executor.compile(program)(np.int64(5))[0] == sum(i * j for i in range(5) for j in range(5))
+
+
+def test_a_dense_layer_is_one_kernel():
+    """Structure: bias and activation end in the product's epilogue."""
+    b = Builder()
+    x, w, bias = (b.input(TensorType(s, "float32")) for s in [(64, 32), (32, 48), (48,)])
+    product = b.contract(x, w, spec=matmul_spec((64, 32), (32, 48)))
+    graph = b.build([b.max(b.add(product, bias), b.literal(0, "float32"))])
+    assert executor.compile(graph).cost() == {"flops": 2 * 64 * 32 * 48, "kernels": 1, "barriers": 0}
+
+
+def test_softmax_is_one_kernel():
+    b = Builder()
+    x = b.input(TensorType((50, 10), "float32"))
+    top = b.reshape(b.reduce_max(x, axes=(1,)), shape=(50, 1))
+    e = b.exp(b.sub(x, top))
+    graph = b.build([b.div(e, b.reshape(b.reduce_sum(e, axes=(1,)), shape=(50, 1)))])
+    assert executor.compile(graph).cost()["kernels"] == 1
+
+
+def test_the_whole_update_is_in_the_gradients_epilogue():
+    """Adam on a dense layer's weights moves each of them once: one kernel, computed in place."""
+    f = "float32"
+    b = Builder()
+    x, dy, w, m, v = (b.input(TensorType(s, f)) for s in [(32, 64), (32, 48), (64, 48), (64, 48), (64, 48)])
+    g = b.contract(x, dy, spec=einsum_spec("bk,bn->kn", (32, 64), (32, 48)))
+    m2 = b.add(m, b.mul(b.sub(g, m), b.literal(0.1, f)))
+    v2 = b.add(v, b.mul(b.sub(b.mul(g, g), v), b.literal(0.001, f)))
+    w2 = b.sub(w, b.div(b.mul(b.literal(1e-3, f), m2), b.add(b.sqrt(v2), b.literal(1e-7, f))))
+    graph = b.build([w2, m2, v2])
+    exe = executor.compile(graph, donate={0: 2, 1: 3, 2: 4})
+    assert exe.cost()["kernels"] == 1 and exe.memory()["arena"] == 0
+    rng = np.random.default_rng(0)
+    assert_close(graph, [np.abs(rng.standard_normal(v.shape)).astype(f) for v in graph.inputs], 16.0)
+
+
+def test_wrong_arrays_are_refused():
+    b = Builder()
+    x = b.input(TensorType((3,), "float32"), "x")
+    exe = executor.compile(b.build([b.exp(x)]))
+    with pytest.raises(TypeError, match="float32, received float64"):
+        exe(np.zeros(3))
+    with pytest.raises(ValueError, match=r"shape \(3,\), received \(4,\)"):
+        exe(np.zeros(4, np.float32))
+
+
+ELEMENTWISE = ["add", "sub", "mul", "max", "min"]
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_random_programs(data):
+    """Chains of elementwise, reductions, moves and products, fused in whatever way, give what the interpreter gives."""
+    rng = np.random.default_rng(data.draw(st.integers(0, 2**31)))
+    rows, columns = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 40))
+    b = Builder()
+    shape = (rows, columns)
+    pool = [b.input(TensorType(s, "float32")) for s in [shape, shape, (columns,), (rows, 1)]]
+    square = b.input(TensorType((columns, columns), "float32"))
+    arrays = [rng.uniform(-1, 1, v.shape).astype(np.float32) for v in [*pool, square]]
+    for _ in range(data.draw(st.integers(1, 12))):
+        x, y = data.draw(st.sampled_from(pool)), data.draw(st.sampled_from(pool))
+        kind = data.draw(st.sampled_from(["binary", "binary", "unary", "rows", "columns", "move", "product"]))
+        if kind == "binary":
+            pool.append(b.emit(data.draw(st.sampled_from(ELEMENTWISE)), x, y))
+        elif kind == "unary":
+            pool.append(b.emit(data.draw(st.sampled_from(["tanh", "neg", "abs", "sin"])), x))
+        elif x.type.shape == shape and kind == "rows":
+            pool.append(b.reshape(b.emit(data.draw(st.sampled_from(["reduce_max", "reduce_min"])), x, axes=(1,)), shape=(rows, 1)))
+        elif x.type.shape == shape and kind == "columns":
+            pool.append(b.div(b.reduce_sum(x, axes=(0,)), b.literal(rows, "float32")))
+        elif x.type.shape == shape and kind == "move":
+            pool.append(b.transpose(b.reshape(b.transpose(x, perm=(1, 0)), shape=(columns, rows)), perm=(1, 0)))
+        elif x.type.shape == shape:
+            pool.append(b.tanh(b.contract(x, square, spec=matmul_spec(shape, (columns, columns)))))
+    graph = b.build([pool[-1], data.draw(st.sampled_from(pool)), pool[-1]])
+    assert_close(graph, arrays, 512.0)
