@@ -250,6 +250,23 @@ def test_the_whole_update_is_in_the_gradients_epilogue():
     assert_close(graph, [np.abs(rng.standard_normal(v.shape)).astype(f) for v in graph.inputs], 16.0)
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (3,)])
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+def test_updates_in_place_read_the_old_values(shape, order):
+    """Momentum, position and a counter, each computed from the old values of the others, in any order of outputs."""
+    b = Builder()
+    m, x = (b.input(TensorType(shape, "float32")) for _ in range(2))
+    count = b.input(TensorType((), "int64"))
+    m2 = b.add(b.mul(m, b.literal(0.5, "float32")), x)
+    x2 = b.sub(b.sub(x, m2), b.mul(m, b.cast(count, dtype="float32")))
+    results, inputs = [m2, x2, b.add(count, b.literal(1, "int64"))], (0, 1, 2)
+    graph = b.build([results[i] for i in order])
+    arrays = [np.full(shape, 2.0, np.float32), np.full(shape, 3.0, np.float32), np.asarray(5, np.int64)]
+    received = executor.compile(graph, donate={k: inputs[i] for k, i in enumerate(order)})(*arrays)
+    for got, want in zip(received, evaluate(graph, arrays), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 def test_wrong_arrays_are_refused():
     b = Builder()
     x = b.input(TensorType((3,), "float32"), "x")

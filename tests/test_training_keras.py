@@ -55,6 +55,7 @@ def pair(
         model.compile(optimizer=chosen, loss=loss, metrics=list(metrics), weighted_metrics=weighted_metrics)
         return model
 
+    keras.utils.set_random_seed(1)
     theirs, ours = build(keras), build(tf.keras)
     ours.set_weights(theirs.get_weights())
     return ours, theirs
@@ -207,6 +208,7 @@ def test_penalties_are_part_of_the_loss():
         model.compile("sgd", "categorical_crossentropy")
         return model
 
+    keras.utils.set_random_seed(1)
     theirs, ours = build(keras), build(tf.keras)
     ours.set_weights(theirs.get_weights())
     x, y, _ = data(45, 6, 3)
@@ -226,6 +228,7 @@ def test_two_outputs_with_weights():
         )
         return model
 
+    keras.utils.set_random_seed(1)
     theirs, ours = build(keras), build(tf.keras)
     ours.set_weights(theirs.get_weights())
     x, y, _ = data(45, 6, 3)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from lamella.errors import CheckError
 from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Var
 from lamella.native.fuse import Cluster, Fusion, Store, index_in
 from lamella.native.indexing import Index, domain_index, flat
@@ -69,9 +70,11 @@ def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> P
     p.buffers.update(zip(graph.inputs, inputs, strict=True))
     donors = {b: v for v, b in zip(graph.inputs, inputs, strict=True)}
     late: list[tuple[Var, Atom]] = []
-    taken: set[Buffer] = set()
+    for atom in graph.outputs:  # all of them first: what is computed in place must know every reader
+        if isinstance(atom, Var) and atom in p.fusion.definitions:
+            p.fusion.materialize(atom)
     for atom, buffer in zip(graph.outputs, outputs, strict=True):
-        _place_output(p, atom, buffer, donors.get(buffer), taken, late)
+        _place_output(p, atom, buffer, donors.get(buffer), late)
     for out, value, cluster in p.fusion.initial:
         _place_initial(p, out, value, cluster)
     for target, atom in late:
@@ -79,6 +82,8 @@ def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> P
         copier = p.fusion.clusters[-1]
         p.fusion._depend(copier, frozenset(c for c in p.fusion.clusters if c is not copier and target not in _targets(c)))
     _mark_stores(p)
+    for donor in donors.values():
+        _order_readers(p, donor)
     for cluster in p.fusion.clusters:
         if cluster.kind == "control":
             _plan_body(p, cluster)
@@ -87,11 +92,33 @@ def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> P
     return p
 
 
+def _order_readers(p: Plan, donor: Var) -> None:
+    """Whoever reads an input runs before the cluster that overwrites it.
+
+    Raises:
+        CheckError: a reader runs after the writer: a bug of this module.
+    """
+    buffer = p.buffers[donor]
+    writers = [c for c in p.fusion.clusters for v in _written(c) if p.buffers.get(p.fusion.root(v)) is buffer]
+    for writer in writers:
+        for reader, _ in _readers(p, donor):
+            if reader is writer or reader in writer.ancestors:
+                continue
+            if writer in reader.ancestors:
+                raise CheckError(f"{donor} is overwritten by cluster {writer.number} before cluster {reader.number} reads it.")
+            p.fusion._depend(writer, frozenset((reader,)))
+
+
+def _written(cluster: Cluster) -> list[Var]:
+    own = [v for e in cluster.members for v in e.outputs] if cluster.kind in ("scatter_add", "cumsum", "control") else []
+    return own + [s.target for s in cluster.stores]
+
+
 def _targets(cluster: Cluster) -> set[Var]:
     return {s.target for s in cluster.stores}
 
 
-def _place_output(p: Plan, atom: Atom, buffer: Buffer, donor: Var | None, taken: set[Buffer], late: list[tuple[Var, Atom]]) -> None:
+def _place_output(p: Plan, atom: Atom, buffer: Buffer, donor: Var | None, late: list[tuple[Var, Atom]]) -> None:
     fusion = p.fusion
     if isinstance(atom, Var) and atom in fusion.definitions:
         atom = fusion.materialize(atom)
@@ -119,6 +146,10 @@ def _snapshot(p: Plan, atom: Atom) -> Atom:
                     p.buffers.get(p.fusion.root(v)) for e in cluster.members for v in e.outputs]:
                 p.fusion._depend(cluster, frozenset((reader,)))
         return temporary
+    if atom in p.fusion.copies:  # read it from memory: what it was computed from may be overwritten by then
+        stored = Var(atom.type, "stored")
+        p.fusion.alias[stored] = atom  # type: ignore[assignment]
+        return stored
     return atom
 
 
@@ -244,10 +275,7 @@ def _buffer_of(p: Plan, var: Var) -> Buffer:
 
 
 def _writes(p: Plan, cluster: Cluster) -> list[Buffer]:
-    if cluster.kind in ("scatter_add", "cumsum", "control"):
-        assert cluster.anchor is not None
-        return [_buffer_of(p, v) for v in cluster.anchor.outputs]
-    return [_buffer_of(p, s.target) for s in cluster.stores]
+    return [_buffer_of(p, v) for v in _written(cluster)]
 
 
 def _phases(p: Plan) -> None:
