@@ -267,6 +267,13 @@ def test_updates_in_place_read_the_old_values(shape, order):
         np.testing.assert_array_equal(got, want)
 
 
+def test_constants_as_addresses():
+    b = Builder()
+    x = b.input(TensorType((4,), "float32"))
+    out = b.scatter_add(x, b.literal(2, "int32"), b.literal(1.5, "float32"))
+    np.testing.assert_array_equal(executor.compile(b.build([out]))(np.zeros(4, np.float32))[0], [0, 0, 1.5, 0])
+
+
 def test_wrong_arrays_are_refused():
     b = Builder()
     x = b.input(TensorType((3,), "float32"), "x")

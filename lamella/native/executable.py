@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +44,9 @@ class Compiled:
 class NativeExecutable:
     """A loaded program."""
 
-    def __init__(self, graph: Graph, donate: dict[int, int], compiled: Compiled) -> None:
-        self.graph, self.donate, self.compiled = graph, donate, compiled
+    def __init__(self, graph: Graph, donate: dict[int, int], compiled: Compiled, emit: Callable[[str], str]) -> None:
+        """`emit` makes the text of a stage again, for who wants to read it."""
+        self.graph, self.donate, self.compiled, self._emit = graph, donate, compiled, emit
         self._library = Library(compiled.code)
         self.address = self._library.address("run")
         self.function = _RUN(self.address)
@@ -74,10 +75,7 @@ class NativeExecutable:
             return format_graph(self.graph)
         if stage == "schedule":
             return "\n".join(f"{name:14} {words}" for name, words, *_ in self.compiled.kernels)
-        from lamella.native import pipeline  # noqa: PLC0415 - only to look at code again
-
-        text = pipeline.emit(self.graph, self.donate).text()
-        return text if stage == "llvm" else pipeline.to_assembly(text)
+        return self._emit(stage)
 
     def cost(self) -> dict[str, int]:
         """Floating-point operations of the contractions, kernels and barriers."""

@@ -86,6 +86,7 @@ class Fusion:
         self.home: dict[Var, Cluster] = {}
         self.alias: dict[Var, Var] = {}
         self.copies: set[Var] = set()
+        self.literals: dict[Literal, Var] = {}
         self.initial: list[tuple[Var, Atom, Cluster]] = []
         self._needed: dict[Atom, frozenset[Cluster]] = {}
         self._count = 0
@@ -125,7 +126,7 @@ class Fusion:
         for x in (*(eqn.inputs if eqn else ()), *reads):
             self._depend(cluster, self.needed(x))
         if eqn is not None and cluster.kind in ("contract", "scatter_add", "cumsum", "control"):  # these take addresses
-            roots = [self.root(x) for x in eqn.inputs if isinstance(x, Var)]
+            roots = [self.root(self.stored(x)) for x in eqn.inputs if isinstance(x, Var) or x in self.literals]
             self._depend(cluster, frozenset(self.home[r] for r in roots if r in self.home))
         return cluster
 
@@ -220,8 +221,14 @@ class Fusion:
             target = atom
             self.copies.add(atom)
         else:
-            target = Var(atom.type, "constant")
+            target = self.literals.setdefault(atom, Var(atom.type, "constant"))
+            if target in self.home:
+                return target
         return self.copy(target, atom)
+
+    def stored(self, atom: Atom) -> Var:
+        """The variable in memory behind an operand that was materialized."""
+        return atom if isinstance(atom, Var) else self.literals[atom]
 
     def copy(self, target: Var, value: Atom) -> Var:
         """Open a loop cluster that stores `value` to `target`."""
@@ -302,7 +309,8 @@ class Loads:
                 self.visit(eqn.inputs[0], reduction_index(cluster, eqn))
             else:
                 operands = eqn.inputs[eqn.primitive.name == "scatter_add":]  # what is added to is `initial`
-                self.found += [(x, domain_index(x.type.shape, 100)) for x in operands if isinstance(x, Var)]
+                stored = [self.fusion.stored(x) for x in operands if isinstance(x, Var) or x in self.fusion.literals]
+                self.found += [(x, domain_index(x.shape, 100)) for x in stored]
         for store in cluster.stores:
             self.visit(store.value, index_in(cluster, store.value.type.shape) or ())
             for ix in store.index:

@@ -382,13 +382,12 @@ def scatter_add_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
     assert eqn is not None
     _, indices, updates = eqn.inputs
     out = eqn.output
-    assert isinstance(indices, Var) and isinstance(updates, Var)
     n = indices.type.size
     columns = out.type.size // out.shape[0] if out.shape[0] else 1
     lanes = host.lanes()
     ev = Evaluator(plan, cluster, Space({}, [], set()))
     f = ev.f
-    pointers = [ev.pointer(v) for v in (indices, updates, out)]
+    pointers = [ev.pointer(plan.fusion.stored(v)) for v in (indices, updates, out)]
     vectors = -(-columns // lanes)
 
     def add(column: Val, active: int) -> None:

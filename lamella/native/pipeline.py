@@ -35,7 +35,19 @@ def compile(graph: Graph, donate: Mapping[int, int]) -> NativeExecutable:
     if compiled is None:
         compiled = build(graph, donate)
         cache.save(text, donate, compiled)
-    return NativeExecutable(graph, dict(donate), compiled)
+    return NativeExecutable(graph, dict(donate), compiled, lambda stage: code_text(graph, donate, stage))
+
+
+def code_text(graph: Graph, donate: Mapping[int, int], stage: str) -> str:
+    """LLVM IR or assembly of a graph.
+
+    Raises:
+        ValueError: another stage.
+    """
+    if stage not in ("llvm", "asm"):
+        raise ValueError(f"Unknown stage {stage!r}; expected graph, schedule, llvm or asm.")
+    text = emit(graph, donate).text()
+    return text if stage == "llvm" else to_assembly(text)
 
 
 def build(graph: Graph, donate: Mapping[int, int]) -> Compiled:

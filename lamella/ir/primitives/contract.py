@@ -181,11 +181,22 @@ def _numpy(x: np.ndarray, y: np.ndarray, spec: ContractSpec) -> np.ndarray:
     if 0 in spec.sizes:
         return np.zeros(spec.out_shape, x.dtype)
     wide = x.dtype if x.dtype in (np.float32, np.float64) else np.dtype(np.float32)
-    views = []
-    for operand, maps in zip((x, y), spec.maps, strict=True):
-        views += _strided(np.asarray(operand, wide), maps, spec.sizes)
+    (x_view, x_axes), (y_view, y_axes) = (
+        _strided(np.asarray(operand, wide), maps, spec.sizes) for operand, maps in zip((x, y), spec.maps, strict=True))
     with np.errstate(all="ignore"):
-        return np.einsum(*views, list(range(len(spec.out_shape))), optimize=True).astype(x.dtype, copy=False)
+        if set(x_axes) & set(y_axes) == set(range(len(spec.out_shape), len(spec.sizes))):  # no batch axes: one matrix product
+            out = _product(x_view, x_axes, y_view, y_axes, len(spec.out_shape))
+        else:
+            out = np.einsum(x_view, x_axes, y_view, y_axes, list(range(len(spec.out_shape))), optimize=True)
+        return out.astype(x.dtype, copy=False)
+
+
+def _product(x: np.ndarray, x_axes: list[int], y: np.ndarray, y_axes: list[int], n_out: int) -> np.ndarray:
+    """Rows times columns through BLAS, then the axes in the output's order."""
+    common = [a for a in x_axes if a >= n_out]
+    out = np.tensordot(x, y, ([x_axes.index(a) for a in common], [y_axes.index(a) for a in common]))
+    order = [a for a in x_axes if a < n_out] + [a for a in y_axes if a < n_out]
+    return out.transpose([order.index(a) for a in range(n_out)])
 
 
 def _operand_vjp(b: Any, ct: Atom, operands: Sequence[Atom], spec: ContractSpec, which: int) -> Atom:
