@@ -24,7 +24,7 @@ MODULES = {
         "constraints",
     )
 }
-MODULES |= {name: f"lamella.{name}" for name in ("ops", "callbacks", "datasets", "utils")}
+MODULES |= {name: f"lamella.{name}" for name in ("ops", "callbacks", "data", "datasets", "utils")}
 MODULES |= {"models": "lamella.training", "random": "lamella.frontend.random"}
 
 # Public object -> (module, attribute).

@@ -70,8 +70,7 @@ def test_scalars_have_keras_tags_and_steps(tmp_path):
             ]
     assert scalars(train, "epoch_learning_rate") == [(0, pytest.approx(0.001)), (1, pytest.approx(0.001))]
     assert [step for step, _ in scalars(validation, "evaluation_loss_vs_iterations")] == [4, 8]
-    metadata = train.SummaryMetadata("epoch_loss")
-    assert metadata.plugin_data.plugin_name == "scalars" and metadata.data_class == 0 or metadata.data_class == 1
+    assert train.SummaryMetadata("epoch_loss").plugin_data.plugin_name == "scalars"
     proto = train.Tensors("epoch_loss")[0].tensor_proto
     assert proto.dtype == 1 and len(proto.tensor_content) == 4 and not proto.tensor_shape.dim
 

@@ -119,7 +119,7 @@ def test_class_weight_with_streams():
         ({"x": None}, ValueError, "needs x"),
         ({"callbacks": [Callback]}, TypeError, "call it to make an instance"),
         ({"validation_data": (X, Y, X, Y)}, ValueError, "validation_data must be"),
-        ({"validation_data": (X[:, :2], Y)}, ShapeError, "axis -1"),
+        ({"validation_data": (X[:, :2], Y)}, ShapeError, "fit: validation_data: x does not fit"),
     ],
 )
 def test_bad_arguments_leave_the_model_as_it_was(arguments, error, words):

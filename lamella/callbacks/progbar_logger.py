@@ -141,7 +141,7 @@ class ProgbarLogger(Callback):
     def _line(self, logs: Logs) -> Any:
         from rich.text import Text
 
-        text = Text(f"{self._count()} ", no_wrap=True, overflow="ellipsis")
+        text = Text(f"{self._count()} ")
         if self._steps:
             filled = WIDTH * self._done // self._steps
             text.append("━" * filled, style="green").append("━" * (WIDTH - filled), style="bright_black").append(" ")

@@ -7,6 +7,7 @@ from typing import Any
 
 from lamella import tree
 from lamella.data import ArrayData, Stream, check_positive_int, is_array_like, unpack_batch
+from lamella.errors import ShapeError
 from lamella.frontend import trace
 from lamella.nn.layers import Layer
 from lamella.training.programs import signature, specs_of
@@ -83,7 +84,10 @@ def prepare(model: Any, kind: str, batch: Any, where: str) -> tuple[int, ...]:
     x, y, _ = unpack_batch(batch)
     compiled = model._compiled
     if model.has_graph:
-        model._graph.check(x)
+        try:
+            model._graph.check(x)
+        except ShapeError as error:
+            raise ShapeError(f"{where}: {error}") from None
     needs_outputs = compiled.has_loss or compiled.has_metrics or not model.built
     if needs_outputs and (model.has_graph or type(model).call is not Layer.call):
         names, outputs = output_specs(model, x)
