@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from lamella.autodiff.loops import loop_gradient
+from lamella.autodiff.reachability import active as active_in
 from lamella.errors import GradientError
 from lamella.ir import Atom, Builder, Eqn, Graph, Var
 from lamella.ir.types import is_float
@@ -28,7 +30,7 @@ def backward(b: Builder, eqns: Sequence[Eqn], cotangents: dict[Var, Atom], wrt: 
     Raises:
         GradientError: the path from a target to `wrt` crosses a primitive without gradient rule.
     """
-    active = _active(eqns, wrt)
+    active = active_in(eqns, wrt)
     cts: dict[Var, Atom] = dict(cotangents)
     for eqn in reversed(eqns):
         arriving = [cts.get(v) for v in eqn.outputs]
@@ -37,7 +39,7 @@ def backward(b: Builder, eqns: Sequence[Eqn], cotangents: dict[Var, Atom], wrt: 
         if eqn.primitive.vjp is None:
             continue  # piecewise constant in every float input: comparisons, is_finite
         outer, b.source = b.source, eqn.source
-        for x, ct in zip(eqn.inputs, eqn.primitive.vjp(b, arriving, eqn.inputs, eqn.outputs, **eqn.params), strict=True):
+        for x, ct in _leaving(b, eqn, arriving, active):
             if ct is None or not isinstance(x, Var) or x not in active:
                 continue
             cts[x] = b.add(cts[x], ct) if x in cts else ct
@@ -45,13 +47,12 @@ def backward(b: Builder, eqns: Sequence[Eqn], cotangents: dict[Var, Atom], wrt: 
     return [cts.get(v) for v in wrt]
 
 
-def _active(eqns: Sequence[Eqn], wrt: Sequence[Var]) -> set[Var]:
-    """Float variables that depend on `wrt`: only they carry gradients."""
-    active = set(wrt)
-    for eqn in eqns:
-        if any(isinstance(x, Var) and x in active for x in eqn.inputs):
-            active.update(v for v in eqn.outputs if is_float(v.dtype))
-    return active
+def _leaving(b: Builder, eqn: Eqn, arriving: list[Atom | None], active: set[Var]) -> list[tuple[Atom, Atom | None]]:
+    """Each input of an equation with its cotangent."""
+    if eqn.primitive.name == "loop":
+        return [*loop_gradient(b, eqn, arriving, active, backward)]
+    assert eqn.primitive.vjp is not None
+    return list(zip(eqn.inputs, eqn.primitive.vjp(b, arriving, eqn.inputs, eqn.outputs, **eqn.params), strict=True))
 
 
 def gradient_graph(graph: Graph, wrt: Sequence[int]) -> Graph:

@@ -48,7 +48,10 @@ class EagerRecords:
         if not any(id(x) in self._active for x in inputs):
             return
         self._active.update(id(y) for y in outputs if is_float(y.dtype))
-        self._eqns.append(Eqn(primitive, tuple(map(self._var, inputs)), params, tuple(map(self._var, outputs))))
+        atoms: list[Atom] = list(map(self._var, inputs))
+        if primitive.name == "loop":  # its gradient needs to know the bounds
+            atoms[:2] = [Literal(x._concrete(), x.dtype) for x in inputs[:2]]
+        self._eqns.append(Eqn(primitive, tuple(atoms), params, tuple(map(self._var, outputs))))
 
     def gradients(self, targets: Pairs, sources: Sequence[Tensor], backward: Backward) -> list[Tensor | None]:
         """The gradient towards each source, None where nothing watched connects."""
@@ -57,7 +60,8 @@ class EagerRecords:
         wanted = [s for s in sources if id(s) in self._active]
         cts, values = _cotangents(b, [(self._var(t), ct) for t, ct in targets if id(t) in self._active])
         atoms = backward(b, self._eqns, cts, [self._vars[id(s)] for s in wanted])
-        tensors = _run(b.eqns[len(self._eqns) :], {**self._values, **values}, atoms)
+        known = set(map(id, self._eqns))  # the reverse pass may have replaced some
+        tensors = _run([e for e in b.eqns if id(e) not in known], {**self._values, **values}, atoms)
         found = dict(zip(map(id, wanted), tensors, strict=True))
         return [found.get(id(s)) for s in sources]
 
@@ -101,14 +105,26 @@ class TraceRecords:
 
     def __init__(self, trace: Any) -> None:
         self._trace = trace
-        self._spans: list[list[int]] = []  # start and stop in the builder's equations; an open span ends at None
+        # Each span as the equations before its start and its stop; an open span has no stop. Equations are known by their
+        # first outputs, as a reverse pass inside of the span may insert some and replace others.
+        self._spans: list[list[Var | None]] = []
         self._watched: set[Var] = set()
 
     def resume(self) -> None:
-        self._spans.append([len(self._trace.builder.eqns)])
+        self._spans.append([self._last()])
 
     def pause(self) -> None:
-        self._spans[-1].append(len(self._trace.builder.eqns))
+        self._spans[-1].append(self._last())
+
+    def _last(self) -> Var | None:
+        eqns = self._trace.builder.eqns
+        return eqns[-1].outputs[0] if eqns else None
+
+    def _recorded(self) -> list[Eqn]:
+        eqns = self._trace.builder.eqns
+        after: dict[Var | None, int] = {e.outputs[0]: i + 1 for i, e in enumerate(eqns)} | {None: 0}
+        ends = [[after[v] for v in span] + [len(eqns)] for span in self._spans]
+        return [e for start, stop, *_ in ends for e in eqns[start:stop]]
 
     def watch(self, tensor: Tensor) -> None:
         self._watched.add(self._trace.pin(tensor))
@@ -119,7 +135,7 @@ class TraceRecords:
     def gradients(self, targets: Pairs, sources: Sequence[Tensor], backward: Backward) -> list[Tensor | None]:
         """The gradient towards each source, None where nothing watched connects."""
         b = self._trace.builder
-        eqns = [e for span in self._spans for e in b.eqns[slice(*span, *([None] if len(span) == 1 else []))]]
+        eqns = self._recorded()
         active = set(self._watched)
         for eqn in eqns:
             if any(isinstance(x, Var) and x in active for x in eqn.inputs):

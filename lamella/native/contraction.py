@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lamella.ir import ContractSpec, Var
+from lamella.ir import ContractSpec
 from lamella.native.evaluate import INNER, ROW, Evaluator, Space, accesses
 from lamella.native.fuse import Cluster, Loads
 from lamella.native.indexing import Ix, domain_index, flat, strides
@@ -21,6 +21,7 @@ from lamella.native.memory import Plan
 from lamella.native.target import Machine
 
 UNITS = 16  # wanted pieces of work; more than any sensible number of threads per core pair, few enough to keep reuse
+SHORT = 4  # rows
 STRAIGHT_LINE = 240  # largest epilogue, in operations per tile, that is not rolled into a loop over the tile's rows
 
 
@@ -71,23 +72,39 @@ def schedule(m: int, n: int, k: int, outer: int, contiguous: bool, host: Machine
     """Tile and loop order from register count and cache sizes."""
     lanes = host.lanes()
     wide = -(-n // lanes)
-    vectors = min(wide, 2)
-    while vectors < min(wide, 8) and min(m, 4) * vectors < 8:  # few rows: more vectors keep the multipliers busy
-        vectors += 1
-    vectors = -(-wide // -(-wide // vectors))
-    spare = 1 if host.registers == 32 else 2
-    most = max(1, (host.registers - vectors - spare) // vectors)
-    rows = -(-m // -(-m // most))
+    rows, vectors = _tile_size(m, wide, host.registers)
     pack = not contiguous
-    slab = k * n * 4
-    panels_inside = slab <= host.l1 // 2 and not pack
+    panels_inside = k * n * 4 <= host.l1 // 2 and not pack
     m_tiles, panels = -(-m // rows), -(-wide // vectors)
     pieces = outer * (1 if panels_inside else panels)
     m_blocks = min(m_tiles, max(1, -(-UNITS // pieces)))
-    if pack and k * vectors * lanes * 4 > 0:
+    if pack:
         m_blocks = min(m_blocks, max(1, m_tiles // 4))  # a packed panel must be used often
     m_blocks = -(-m_tiles // -(-m_tiles // m_blocks))  # no empty blocks: threads get equal shares
     return Schedule(rows, vectors, m, n, lanes, m_blocks, panels_inside, pack)
+
+
+def _tile_size(m: int, wide: int, registers: int) -> tuple[int, int]:
+    """Rows and vectors of the register tile that need the fewest cycles for one step of K over all of m x wide vectors.
+
+    Per step a tile takes the longest of: its multiply-adds at two per cycle, its loads at two per cycle, and the latency of a
+    multiply-add (4 cycles).
+    """
+    spare = 1 if registers == 32 else 2
+
+    def cycles(rows: int, vectors: int) -> float:
+        return max(rows * vectors / 2, (rows + vectors) / 2, 4.0) + 0.5
+
+    def total(rows: int, vectors: int) -> float:
+        tiles, rest = divmod(m, rows)
+        panels, rest_v = divmod(wide, vectors)
+        heights = [(rows, tiles)] + [(rest, 1)] * (rest > 0)
+        widths = [(vectors, panels)] + [(rest_v, 1)] * (rest_v > 0)
+        return sum(cycles(r, v) * c * d for r, c in heights for v, d in widths)
+
+    choices = [(r, v) for v in range(1, min(wide, 8) + 1) for r in range(1, min(m, 32) + 1) if r * v + v + spare <= registers]
+    # Equal tiles first: a remainder is a second copy of the code.
+    return min(choices, key=lambda c: (round(total(*c), 3), m % c[0] > 0, wide % c[1] > 0, -c[0] * c[1]))
 
 
 class Contraction:
@@ -96,8 +113,8 @@ class Contraction:
         assert eqn is not None
         spec: ContractSpec = eqn.params["spec"]
         self.cluster, self.host, self.out = cluster, host, eqn.output
-        x, y = eqn.inputs
-        assert isinstance(x, Var) and isinstance(y, Var)
+        (x, x_start), (y, y_start) = (plan.fusion.operand(a) for a in eqn.inputs)
+        starts = [x_start, y_start]
         positions = [operand_position(spec, 0, x.shape), operand_position(spec, 1, y.shape)]
         n_out = len(spec.out_shape)
         own = flat(domain_index(spec.out_shape), spec.out_shape)
@@ -109,10 +126,11 @@ class Contraction:
         self.wide = accumulator_dtype(x.dtype)
         self._roles(positions, own, n_out)
         if self.swap:
-            x, y, positions = y, x, positions[::-1]
+            x, y, positions, starts = y, x, positions[::-1], starts[::-1]
         self.a, self.b = self.ev.pointer(x), self.ev.pointer(y)
         self.a_at, self.b_at = (space.coefficients(p) for p in positions)
-        self.a_const, self.b_const = (p.const for p in positions)
+        self.a_const, self.b_const = (self.f.iadd(index(p.const), self.ev.linear(start)[0])
+                                      for p, start in zip(positions, starts, strict=True))
         k = 1
         for g in self.k_groups:
             k *= space.sizes[g]
@@ -138,7 +156,9 @@ class Contraction:
         if self.swap:
             a, b = b, a
         rows = [g for g in outputs if g != n and g not in b]
-        self.m_group: int | None = max(rows, key=lambda g: space.sizes[g], default=None)
+        # Neighbouring rows should be near each other in memory; very short groups make poor tiles.
+        near = [g for g in rows if space.sizes[g] >= SHORT] or rows
+        self.m_group: int | None = min(near, key=lambda g: (abs(a.get(g, 0)), -space.sizes[g]), default=None)
         self.outer = [g for g in outputs if g not in (n, self.m_group)]
 
     def emit(self) -> Kernel:
@@ -150,6 +170,8 @@ class Contraction:
                 ev.level[g] = INNER
         panels = 1 if s.panels_inside else s.panels
         units = self.outer_size * panels * s.m_blocks
+        # Where B leaves L2, all rows use one panel of it before the next.
+        self.panels_last = self.k * s.n * itemsize(self.dtype) > self.host.l2 // 2
         self.f.loop(LO, HI, 1, lambda unit: self._unit(unit, panels))
         flops = 2 * self.outer_size * s.m * s.n * self.k
         panel = self.k * s.vectors * s.lanes * itemsize(self.wide) if s.pack else 0
@@ -160,7 +182,10 @@ class Contraction:
     def _unit(self, unit: Val, panels: int) -> list[Val]:
         ev, f, s = self.ev, self.f, self.s
         with ev.scope(ROW):
-            rest, panel = f.divmod(unit, panels)
+            if self.panels_last:
+                panel, rest = f.divmod(unit, s.m_blocks * self.outer_size)
+            else:
+                rest, panel = f.divmod(unit, panels)
             rest, block = f.divmod(rest, s.m_blocks)
             for g in reversed(self.outer):
                 rest, ev.at[g] = f.divmod(rest, self.space.sizes[g])
@@ -173,8 +198,7 @@ class Contraction:
                 self._one_panel(panel, lambda n, vectors, active: self._panel(block, n, vectors, active))
         return []
 
-    def _base(self, pointer: Val, at: dict[int, int], const: int) -> Val:
-        offset = index(const)
+    def _base(self, pointer: Val, at: dict[int, int], offset: Val) -> Val:
         for g in self.outer:
             offset = self.f.iadd(offset, self.f.imul(self.ev.at[g], at.get(g, 0)))
         return self.f.address(pointer, offset, self.dtype)

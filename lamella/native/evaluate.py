@@ -170,7 +170,7 @@ class Evaluator:
                 return self.known[key]
         fusion = self.plan.fusion
         home, eqn = fusion.home.get(atom), fusion.definitions.get(atom)
-        if eqn is not None and atom not in fusion.alias and (home in (self.cluster, None) or atom in fusion.copies):
+        if eqn is not None and (home is self.cluster or not fusion.in_memory(atom)):
             return self._computed(eqn, at)  # type: ignore[arg-type]
         return self.load(atom, at)
 

@@ -109,7 +109,8 @@ class Fusion:
             self._place_reduction(eqn)
         elif name == "contract":
             for x in eqn.inputs:
-                self.materialize(x)
+                if not self._slice_of_memory(x):
+                    self.materialize(x)
             self._open(Cluster(self._next(), "contract", eqn.output.shape, anchor=eqn), eqn)
         else:
             _SPECIAL[name](self, eqn)
@@ -126,7 +127,9 @@ class Fusion:
         for x in (*(eqn.inputs if eqn else ()), *reads):
             self._depend(cluster, self.needed(x))
         if eqn is not None and cluster.kind in ("contract", "scatter_add", "cumsum", "control"):  # these take addresses
-            roots = [self.root(self.stored(x)) for x in eqn.inputs if isinstance(x, Var) or x in self.literals]
+            contract = cluster.kind == "contract"
+            roots = [self.root(self.operand(x)[0] if contract else self.stored(x))
+                     for x in eqn.inputs if isinstance(x, Var) or x in self.literals]
             self._depend(cluster, frozenset(self.home[r] for r in roots if r in self.home))
         return cluster
 
@@ -137,13 +140,11 @@ class Fusion:
 
     def needed(self, atom: Atom) -> frozenset[Cluster]:
         """The clusters that must have run before `atom` can be evaluated."""
-        if isinstance(atom, Literal) or (atom not in self.definitions and atom not in self.home):
+        if isinstance(atom, Literal):
             return frozenset()
-        stored = self.root(atom) if atom in self.alias else atom
-        if stored in self.home and (stored not in self.copies or atom in self.alias):
-            return frozenset((self.home[stored],))
-        if atom in self.alias:
-            return frozenset()
+        if self.in_memory(atom):
+            root = self.root(atom)
+            return frozenset((self.home[root],)) if root in self.home else frozenset()
         if atom not in self._needed:
             self._needed[atom] = frozenset(c for x in self.definitions[atom].inputs for c in self.needed(x))
         return self._needed[atom]
@@ -225,6 +226,31 @@ class Fusion:
             if target in self.home:
                 return target
         return self.copy(target, atom)
+
+    def _slice_of_memory(self, atom: Atom) -> Eqn | None:
+        """The equation of rows sliced from something in memory: a product reads them where they are."""
+        eqn = self.definitions.get(atom) if isinstance(atom, Var) else None
+        if eqn is None or eqn.primitive.name != "dynamic_slice":
+            return None
+        base = eqn.inputs[0]
+        return eqn if isinstance(base, Var) and (base in self.home or base in self.alias or base not in self.definitions) else None
+
+    def operand(self, atom: Atom) -> tuple[Var, Ix]:
+        """The variable in memory that a product's operand is read from, and where in it the operand starts."""
+        eqn = self._slice_of_memory(atom)
+        if eqn is None or (atom in self.home and atom in self.copies):
+            return self.stored(atom), ZERO
+        base = eqn.inputs[0]
+        start = Dynamic(eqn.inputs[1], (), base.type.shape[0] - eqn.params["size"])
+        row = base.type.size // base.type.shape[0]
+        return self.stored(base), Ix(dynamic=((start, row),))
+
+    def in_memory(self, var: Var) -> bool:
+        """Whether expressions load `var`, rather than compute it or look through it at what it is a view of."""
+        eqn = self.definitions.get(var)
+        if eqn is None or var in self.alias:
+            return eqn is None or not is_view(eqn)
+        return var in self.home and var not in self.copies
 
     def stored(self, atom: Atom) -> Var:
         """The variable in memory behind an operand that was materialized."""
@@ -308,6 +334,12 @@ class Loads:
             elif eqn.primitive.name in REDUCTIONS:
                 self.visit(eqn.inputs[0], reduction_index(cluster, eqn))
             else:
+                if eqn.primitive.name == "contract":
+                    for x in eqn.inputs:
+                        var, start = self.fusion.operand(x)
+                        self.found.append((var, domain_index(var.shape, 100)))
+                        self._dynamic(start)
+                    continue
                 operands = eqn.inputs[eqn.primitive.name == "scatter_add":]  # what is added to is `initial`
                 stored = [self.fusion.stored(x) for x in operands if isinstance(x, Var) or x in self.fusion.literals]
                 self.found += [(x, domain_index(x.shape, 100)) for x in stored]
@@ -330,11 +362,11 @@ class Loads:
         if home is self.cluster:  # computed here: a member is visited as such, a stored view or scalar is entered
             if eqn is not None and eqn not in self.cluster.members:
                 self.enter(eqn, index)
-        elif atom not in self.fusion.copies and (home is not None or eqn is None or atom in self.fusion.alias):
+        elif self.fusion.in_memory(atom):
             self.found.append((atom, index))
             for ix in index:
                 self._dynamic(ix)
-        else:
+        elif eqn is not None:
             self.enter(eqn, index)
 
     def enter(self, eqn: Eqn, index: Index) -> None:

@@ -101,7 +101,7 @@ class _LoopKernel:
                 eqn = self.ev.plan.fusion.definitions.get(atom)
                 home = self.ev.plan.fusion.home.get(atom)
                 fusion = self.ev.plan.fusion
-                inside = eqn is not None and atom not in fusion.alias and (home in (self.cluster, None) or atom in fusion.copies)
+                inside = eqn is not None and (home is self.cluster or not fusion.in_memory(atom))
                 depth[atom] = 0
                 if inside:
                     inner = max((of(x) for x in eqn.inputs), default=0)  # type: ignore[union-attr]

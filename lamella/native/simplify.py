@@ -15,6 +15,7 @@ import numpy as np
 
 from lamella.ir import PRIMITIVES, Atom, Builder, ContractSpec, Eqn, Graph, Literal, TensorType, Var
 from lamella.ir.primitives.contract import Affine
+from lamella.native.target import machine
 
 
 Replacement = list[Atom] | None
@@ -318,7 +319,8 @@ def _contract(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
             changed = True
     if changed:
         return [r.one("contract", *operands, spec=ContractSpec(spec.out_shape, spec.red_shape, (maps[0], maps[1])))]
-    return _as_reduction(r, x, y, spec) or _split_reduction(r, x, y, spec)
+    return (_as_reduction(r, x, y, spec) or _contiguous_columns(r, x, y, spec) or _split_reduction(r, x, y, spec)
+            or _split_images(r, x, y, spec))
 
 
 def _pad_operand(r: _Rebuild, x: Atom, maps: tuple[Affine, ...], sizes: tuple[int, ...]) -> tuple[Atom, tuple[Affine, ...]] | None:
@@ -382,6 +384,48 @@ def _split_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Repla
 
     maps = tuple(tuple(map(split, operand)) for operand in spec.maps)
     new = ContractSpec((parts, *spec.out_shape), (part,), (maps[0], maps[1]))
+    return [r.one("reduce_sum", r.b.contract(x, y, spec=new), axes=(0,))]
+
+
+def _contiguous_columns(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
+    """Turn a small matrix that many blocks of rows share (a convolution's kernel, for the gradient of its input) so that its output
+    axis is contiguous; otherwise every block would have to pack it again."""
+    n_out, operands, maps = len(spec.out_shape), [x, y], list(spec.maps)
+    for i in range(2):
+        axes = [m.single_axis for m in maps[i]]
+        other_axes = {a for m in maps[1 - i] for a, c in enumerate(m.coefficients) if c and a < n_out and spec.sizes[a] > 1}
+        if None in axes or len(other_axes - set(axes)) < 2:
+            continue
+        columns = [d for d, a in enumerate(axes) if a < n_out and a not in other_axes and spec.sizes[a] > 1]  # type: ignore[operator]
+        if not columns or columns[-1] == len(axes) - 1:
+            continue
+        perm = [d for d in range(len(axes)) if d != columns[-1]] + [columns[-1]]
+        turned = r.b.transpose(operands[i], perm=tuple(perm))
+        operands[i] = r.b.reshape(turned, shape=(turned.type.size,))  # through memory: a transpose alone would be absorbed again
+        operands[i] = r.b.reshape(operands[i], shape=turned.type.shape)
+        maps[i] = tuple(maps[i][d] for d in perm)
+        return [r.one("contract", *operands, spec=ContractSpec(spec.out_shape, spec.red_shape, (maps[0], maps[1])))]
+    return None
+
+
+def _split_images(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
+    """The gradient of a convolution's kernel sums over all images: take a few at a time, so that they stay in L2 while all outputs
+    use them, and add the parts afterwards."""
+    if len(spec.red_shape) < 2 or all(m.single_axis is not None for maps in spec.maps for m in maps):
+        return None
+    images, outputs, a = spec.red_shape[0], math.prod(spec.out_shape), len(spec.out_shape)
+    nbytes = x.type.nbytes + y.type.nbytes
+    wanted = max(nbytes // (machine().l2 // 2), 8)
+    parts = min((p for p in range(2, images + 1) if images % p == 0), key=lambda p: abs(p - wanted), default=1)
+    if parts == 1 or outputs * parts > (x.type.size + y.type.size) // 2 or outputs > min(x.type.size, y.type.size):
+        return None
+    part = images // parts
+
+    def split(m: Affine) -> Affine:  # new axes: part, the outputs, the image within the part, the other reduced axes
+        return Affine((m.coefficients[a] * part, *m.coefficients), m.offset)
+
+    maps = tuple(tuple(map(split, operand)) for operand in spec.maps)
+    new = ContractSpec((parts, *spec.out_shape), (part, *spec.red_shape[1:]), (maps[0], maps[1]))
     return [r.one("reduce_sum", r.b.contract(x, y, spec=new), axes=(0,))]
 
 

@@ -1,6 +1,12 @@
 """Functions with the names, arguments and defaults of `keras.ops`; each docstring holds the formula."""
 
 from lamella.frontend import convert_to_tensor as convert_to_tensor
+from lamella.ops.adaptive_pooling import adaptive_average_pool as adaptive_average_pool
+from lamella.ops.adaptive_pooling import adaptive_max_pool as adaptive_max_pool
+from lamella.ops.convolution import conv as conv
+from lamella.ops.convolution import conv_transpose as conv_transpose
+from lamella.ops.convolution import depthwise_conv as depthwise_conv
+from lamella.ops.convolution import separable_conv as separable_conv
 from lamella.ops.core import allclose as allclose
 from lamella.ops.core import array as array
 from lamella.ops.core import cast as cast
@@ -171,6 +177,8 @@ from lamella.ops.normalization import batch_normalization as batch_normalization
 from lamella.ops.normalization import layer_normalization as layer_normalization
 from lamella.ops.normalization import normalize as normalize
 from lamella.ops.normalization import rms_normalization as rms_normalization
+from lamella.ops.pooling import average_pool as average_pool
+from lamella.ops.pooling import max_pool as max_pool
 from lamella.ops.reduction import all as all
 from lamella.ops.reduction import amax as amax
 from lamella.ops.reduction import amin as amin

@@ -35,7 +35,12 @@ def log_probabilities(y_pred: Tensor, from_logits: bool, axis: int) -> Tensor:
     return ops.log(ops.clip(p, settings.epsilon, 1.0 - settings.epsilon))
 
 
-def _one_hot_targets(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
+def one_hot_targets(y_true: Any, y_pred: Any, name: str) -> tuple[Tensor, Tensor]:
+    """Targets in the dtype of the predictions, which must have their shape.
+
+    Raises:
+        ShapeError: they have not; for class numbers it names the fitting loss.
+    """
     y_pred = ops.convert_to_tensor(y_pred)
     y_true = ops.cast(ops.convert_to_tensor(y_true), y_pred.dtype)
     have, want = tuple(y_true.shape), tuple(y_pred.shape)
@@ -43,7 +48,7 @@ def _one_hot_targets(y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
         numbers = have == want[:-1] or have == (*want[:-1], 1)
         hint = (f" These look like class numbers: use sparse_categorical_crossentropy, or one_hot(y, {want[-1]})."
                 if want and numbers else "")
-        raise ShapeError(f"categorical_crossentropy needs one-hot targets of the shape {want} of the predictions, "
+        raise ShapeError(f"{name} needs one-hot targets of the shape {want} of the predictions, "
                          f"received {have}.{hint}")
     return y_true, y_pred
 
@@ -74,15 +79,19 @@ def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False
         >>> round(float(values[0]), 4)
         0.6931
     """
-    y_true, y_pred = _one_hot_targets(y_true, y_pred)
+    y_true, y_pred = one_hot_targets(y_true, y_pred, "categorical_crossentropy")
     if label_smoothing:
         smoothing = check_smoothing(label_smoothing)
         y_true = y_true * (1.0 - smoothing) + smoothing / y_true.shape[-1]
     return -ops.sum(y_true * log_probabilities(y_pred, from_logits, axis), axis=axis)
 
 
-def _class_numbers(y_true: Any, shape: tuple[int, ...], axis: int) -> Tensor:
-    """Targets as integers of the shape of the predictions without the class axis."""
+def class_numbers(y_true: Any, shape: tuple[int, ...], axis: int) -> Tensor:
+    """Targets as integers of the shape of the predictions without the class axis.
+
+    Raises:
+        ShapeError: they have another shape; for one-hot targets it names the fitting loss.
+    """
     y_true = ops.convert_to_tensor(y_true)
     have, want = tuple(y_true.shape), shape[:axis] + shape[axis + 1:]
     if have == shape[:axis] + (1,) + shape[axis + 1:]:
@@ -145,7 +154,7 @@ def sparse_categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool 
     """
     y_pred = ops.convert_to_tensor(y_pred)
     axis %= len(y_pred.shape)
-    classes = _class_numbers(y_true, tuple(y_pred.shape), axis)
+    classes = class_numbers(y_true, tuple(y_pred.shape), axis)
     if not is_tracing():
         check_class_numbers(np.asarray(classes), tuple(y_pred.shape), ignore_class, axis)
     valid = None
