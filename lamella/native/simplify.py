@@ -400,12 +400,25 @@ def _contiguous_columns(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Re
         if not columns or columns[-1] == len(axes) - 1:
             continue
         perm = [d for d in range(len(axes)) if d != columns[-1]] + [columns[-1]]
+        maps[i], (maps[1 - i], flipped) = tuple(maps[i][d] for d in perm), _forwards(maps[1 - i], spec.sizes, n_out)
         turned = r.b.transpose(operands[i], perm=tuple(perm))
-        operands[i] = r.b.reshape(turned, shape=(turned.type.size,))  # through memory: a transpose alone would be absorbed again
+        turned = r.b.reverse(turned, axes=tuple(d for d, m in enumerate(maps[i]) if m.single_axis in flipped))
+        operands[i] = r.b.reshape(turned, shape=(turned.type.size,))  # through memory: views alone would be absorbed again
         operands[i] = r.b.reshape(operands[i], shape=turned.type.shape)
-        maps[i] = tuple(maps[i][d] for d in perm)
         return [r.one("contract", *operands, spec=ContractSpec(spec.out_shape, spec.red_shape, (maps[0], maps[1])))]
     return None
+
+
+def _forwards(maps: tuple[Affine, ...], sizes: tuple[int, ...], n_out: int) -> tuple[tuple[Affine, ...], set[int]]:
+    """Index maps with reduction axes that ran backwards turned round, and which these are."""
+    backwards = {a for a in range(n_out, len(sizes)) if any(m.coefficients[a] < 0 for m in maps)
+                 and all(m.coefficients[a] <= 0 for m in maps)}
+
+    def turn(m: Affine) -> Affine:
+        offset = m.offset + sum(m.coefficients[a] * (sizes[a] - 1) for a in backwards)
+        return Affine(tuple(-c if a in backwards else c for a, c in enumerate(m.coefficients)), offset)
+
+    return tuple(map(turn, maps)), backwards
 
 
 def _split_images(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
