@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lamella.autodiff.reachability import dependent, needed
 from lamella.errors import GradientError
-from lamella.ir import Atom, Builder, ContractSpec, Eqn, Literal, Var
+from lamella.ir import Atom, Builder, ContractSpec, Eqn, Graph, Literal, Var
 
 Backward = Callable[..., list[Atom | None]]
 
@@ -29,11 +29,13 @@ class Loop:
     def __init__(self, eqn: Eqn) -> None:
         low, high = eqn.inputs[:2]
         if not isinstance(low, Literal) or not isinstance(high, Literal):
-            raise GradientError("A loop has a gradient only if its bounds are numbers; these are known at run time only.")
-        self.eqn, self.body, self.n = eqn, eqn.params["body"], eqn.params["n_carry"]
+            raise GradientError("A loop has a gradient only if its bounds are numbers, not values known at run time.")
+        self.eqn, self.n = eqn, eqn.params["n_carry"]
+        self.body: Graph = eqn.params["body"]
         self.low, self.steps = int(low.value), max(int(high.value) - int(low.value), 0)
-        self.index, self.carries = self.body.inputs[0], self.body.inputs[1 : 1 + self.n]
-        self.consts = self.body.inputs[1 + self.n :]
+        self.index: Var = self.body.inputs[0]
+        self.carries: tuple[Var, ...] = self.body.inputs[1 : 1 + self.n]
+        self.consts: tuple[Var, ...] = self.body.inputs[1 + self.n :]
         self.made: dict[Atom, Eqn] = {v: e for e in self.body.eqns for v in e.outputs}
 
     @property
@@ -42,7 +44,7 @@ class Loop:
         return dict(zip(self.body.inputs[1:], self.eqn.inputs[2:], strict=True))
 
     def each_row_once(self, buffer: Var, row: Atom, start: Atom) -> bool:
-        """Whether `start` takes every row of `buffer` once while the loop runs: it is the index, or counts down with it."""
+        """Whether `start` takes every row of `buffer` once: it is the index, or counts down instead of up."""
         if self.low or buffer.shape[0] != self.steps or row.type.shape[0] != 1:
             return False
         eqn = self.made.get(start)
@@ -56,14 +58,14 @@ class Loop:
 
     def rows_written(self) -> dict[Var, Eqn]:
         """Carries that the loop fills row by row and doesn't read: the equation that writes a row."""
-        found = {}
+        found: dict[Var, Eqn] = {}
+        atoms = [x for e in self.body.eqns for x in e.inputs] + list(self.body.outputs)
         for carry, out in zip(self.carries, self.body.outputs, strict=True):
             eqn = self.made.get(out)
             if eqn is None or eqn.primitive.name != "dynamic_update_slice" or eqn.inputs[0] is not carry:
                 continue
-            uses = sum(x is carry for e in self.body.eqns for x in e.inputs) + sum(x is carry for x in self.body.outputs)
-            ends = sum(x is out for e in self.body.eqns for x in e.inputs) + sum(x is out for x in self.body.outputs)
-            if uses == ends == 1 and self.each_row_once(carry, *eqn.inputs[1:]):
+            once = all(sum(x is v for x in atoms) == 1 for v in (carry, out))
+            if once and self.each_row_once(carry, *eqn.inputs[1:]):
                 found[carry] = eqn
         return found
 

@@ -6,10 +6,10 @@ The reverse loop carries the cotangents of the carries, and the gradients of the
 
 Two rules keep a step's cost independent of the number of steps:
 
-* A `dynamic_slice` of an input of the body, such as `x[t]`, sends its gradient to that slice alone. A buffer that is only
-  written to needs no record, as the gradient of `dynamic_update_slice` doesn't read it.
-* A gradient towards a constant that is a contraction of two values of the step, such as that of a recurrent kernel, isn't
-  summed step by step: both values are written down, and one large contraction sums over the steps at the end.
+* A `dynamic_slice` of an input of the body, such as `x[t]`, sends its gradient to that slice alone. A buffer that is
+  filled row by row needs no record, and its cotangent is read row by row.
+* A gradient towards a constant that is a contraction of two values of the step, such as that of a recurrent kernel,
+  isn't summed step by step: both values are written down, and one large contraction sums over the steps at the end.
 
 Both loops are ordinary equations with known bounds, so they can be differentiated again.
 """
@@ -125,11 +125,13 @@ def _reverse(b: Builder, loop: Loop, step: Step, histories: dict[Var, Atom],
     init += [b.full(_rows(loop, v), 0) for v in step.rows]
     body = _reverse_body(loop, step, consts)
     bounds = b.literal(0, "int64"), b.literal(loop.steps, "int64")
-    same = [histories[v] for v in step.saved] + [_or_zeros(b, cts[v], v) for v in step.outside] + [given[v] for v in consts]
+    same = [histories[v] for v in step.saved]
+    same += [_or_zeros(b, cts[v], v) for v in step.outside] + [given[v] for v in consts]
     results = b.loop(*bounds, *init, *same, body=body, n_carry=len(init))
     found: dict[Var, Atom] = dict(zip([*step.arriving, *step.sums], results, strict=False))
     rows: dict[Atom, Atom] = {x: found[v] for x, v in step.by_row.items()}
-    rows |= {**histories, **dict(zip(step.rows, results[len(found) :], strict=True))}
+    rows.update(histories.items())
+    rows.update(zip(step.rows, results[len(found) :], strict=True))
     for p in step.products:
         operands = [rows.get(x) for x in p.operands]
         atoms = [given[x] if row is None else row for x, row in zip(p.operands, operands, strict=True)]  # type: ignore[index]
@@ -171,5 +173,7 @@ def _over_steps(spec: ContractSpec, steps: int, stacked: Sequence[bool]) -> Cont
         return Affine((*m.coefficients[:n], 0, *m.coefficients[n:]), m.offset)
 
     lead = Affine(tuple(int(a == n) for a in range(len(spec.sizes) + 1)))
-    maps = tuple(((lead,) if is_row else ()) + tuple(map(widened, m)) for m, is_row in zip(spec.maps, stacked, strict=True))
+    maps = tuple(
+        (*((lead,) if row else ()), *map(widened, m)) for m, row in zip(spec.maps, stacked, strict=True)
+    )
     return ContractSpec(spec.out_shape, (steps, *spec.red_shape), maps)  # type: ignore[arg-type]

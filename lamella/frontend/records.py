@@ -105,8 +105,8 @@ class TraceRecords:
 
     def __init__(self, trace: Any) -> None:
         self._trace = trace
-        # Each span as the equations before its start and its stop; an open span has no stop. Equations are known by their
-        # first outputs, as a reverse pass inside of the span may insert some and replace others.
+        # Each span as the equations before its start and its stop; an open span has no stop. Equations are known by
+        # their first outputs, as a reverse pass inside of the span may insert some and replace others.
         self._spans: list[list[Var | None]] = []
         self._watched: set[Var] = set()
 

@@ -89,6 +89,8 @@ class Fusion:
         self.literals: dict[Literal, Var] = {}
         self.initial: list[tuple[Var, Atom, Cluster]] = []
         self._needed: dict[Atom, frozenset[Cluster]] = {}
+        self._loads: dict[Cluster, list[tuple[Var, Index]]] = {}
+        self._readers: dict[Var, list[tuple[Cluster, Index]]] | None = None
         self._count = 0
         for eqn in graph.eqns:
             self._place(eqn)
@@ -101,7 +103,7 @@ class Fusion:
         if is_view(eqn) or name == "iota":
             return
         if name == "reshape":
-            self.alias[eqn.output] = self.materialize(eqn.inputs[0])
+            self.share(eqn.output, self.materialize(eqn.inputs[0]))
         elif kind == "elementwise" or name in ("gather", "random_bits"):
             if eqn.output.type.size != 1:
                 self._join(eqn) or self._open(Cluster(self._next(), "loop", eqn.output.shape), eqn)
@@ -121,6 +123,7 @@ class Fusion:
 
     def _open(self, cluster: Cluster, eqn: Eqn | None, *reads: Atom) -> Cluster:
         self.clusters.append(cluster)
+        self.changed()
         if eqn is not None:
             cluster.members.append(eqn)
             self.home.update((v, cluster) for v in eqn.outputs)
@@ -174,6 +177,7 @@ class Fusion:
                 cluster.columns = columns
             cluster.members.append(eqn)
             self.home[eqn.output] = cluster
+            self.changed()
             self._depend(cluster, frozenset(outside))
             return True
         return False
@@ -217,10 +221,11 @@ class Fusion:
                 return atom
             eqn = self.definitions[atom]
             if is_unit_reshape(eqn):
-                self.alias[atom] = self.materialize(eqn.inputs[0])
+                self.share(atom, self.materialize(eqn.inputs[0]))
                 return atom
             target = atom
             self.copies.add(atom)
+            self.changed()
         else:
             target = self.literals.setdefault(atom, Var(atom.type, "constant"))
             if target in self.home:
@@ -261,7 +266,18 @@ class Fusion:
         cluster = self._open(Cluster(self._next(), "loop", target.shape), None, value)
         cluster.stores.append(Store(target, value, domain_index(target.shape)))
         self.home[target] = cluster
+        self.changed()
         return target
+
+    def share(self, var: Var, memory: Var) -> None:
+        """Let `var` use the memory of another variable."""
+        self.alias[var] = memory
+        self.changed()
+
+    def changed(self) -> None:
+        """Forget who reads what."""
+        self._loads.clear()
+        self._readers = None
 
     def root(self, var: Var) -> Var:
         """The variable whose memory `var` uses."""
@@ -274,6 +290,7 @@ class Fusion:
         cluster = self._open(Cluster(self._next(), "loop", value.type.shape, partial=target), None, value, *reads)
         cluster.stores.append(Store(target, value, index))
         self.home[target] = cluster
+        self.changed()
         return cluster
 
     # Clean-up.
@@ -291,6 +308,7 @@ class Fusion:
                 for other in self.clusters:
                     other.ancestors.discard(cluster)
                 self._needed.clear()
+                self.changed()
 
     def _users(self, cluster: Cluster) -> set[Cluster] | None:
         """Clusters that read `cluster`'s results point by point; None if somebody needs them in memory."""
@@ -317,7 +335,18 @@ class Fusion:
 
     def loads(self, cluster: Cluster) -> list[tuple[Var, Index]]:
         """Variables in memory that `cluster` reads, each with its index over the cluster's domain."""
-        return Loads(self, cluster).found
+        if cluster not in self._loads:
+            self._loads[cluster] = Loads(self, cluster).found
+        return self._loads[cluster]
+
+    def readers(self, root: Var) -> list[tuple[Cluster, Index]]:
+        """The clusters that read a root variable's memory, each with its index."""
+        if self._readers is None:
+            self._readers = {}
+            for cluster in self.clusters:
+                for var, index in self.loads(cluster):
+                    self._readers.setdefault(self.root(var), []).append((cluster, index))
+        return self._readers.get(root, [])
 
 
 class Loads:

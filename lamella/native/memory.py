@@ -101,7 +101,7 @@ def _order_readers(p: Plan, donor: Var) -> None:
     buffer = p.buffers[donor]
     writers = [c for c in p.fusion.clusters for v in _written(c) if p.buffers.get(p.fusion.root(v)) is buffer]
     for writer in writers:
-        for reader, _ in _readers(p, donor):
+        for reader, _ in p.fusion.readers(donor):
             if reader is writer or reader in writer.ancestors:
                 continue
             if writer in reader.ancestors:
@@ -148,13 +148,9 @@ def _snapshot(p: Plan, atom: Atom) -> Atom:
         return temporary
     if atom in p.fusion.copies:  # read it from memory: what it was computed from may be overwritten by then
         stored = Var(atom.type, "stored")
-        p.fusion.alias[stored] = atom  # type: ignore[assignment]
+        p.fusion.share(stored, atom)  # type: ignore[arg-type]
         return stored
     return atom
-
-
-def _readers(p: Plan, root: Var) -> list[tuple[Cluster, Index]]:
-    return [(c, ix) for c in p.fusion.clusters for v, ix in p.fusion.loads(c) if p.fusion.root(v) is root]
 
 
 def _in_place(p: Plan, root: Var, donor: Var) -> bool:
@@ -165,7 +161,7 @@ def _in_place(p: Plan, root: Var, donor: Var) -> bool:
     if starts and starts[0] is not donor:
         return False
     before: set[Cluster] = set()
-    for cluster, index in _readers(p, donor):
+    for cluster, index in p.fusion.readers(donor):
         if cluster is not writer:
             if writer in cluster.ancestors:
                 return False
@@ -202,7 +198,7 @@ def _place_initial(p: Plan, out: Var, value: Atom, cluster: Cluster) -> None:
         if root is not None and root not in p.buffers and root in fusion.home and _free_after(p, root, cluster):
             if placed is not None:
                 p.buffers[root] = p.buffers.pop(out)
-            fusion.alias[out] = root
+            fusion.share(out, root)
             return
     start = Var(out.type, "start")
     if placed is not None:
@@ -213,7 +209,7 @@ def _place_initial(p: Plan, out: Var, value: Atom, cluster: Cluster) -> None:
         fusion.definitions[spread] = _broadcast_eqn(value, spread)
     fusion.copy(start, spread)
     fusion._depend(cluster, frozenset((fusion.home[start],)))
-    fusion.alias[out] = start
+    fusion.share(out, start)
 
 
 def _broadcast_eqn(value: Atom, out: Var) -> Eqn:
@@ -221,13 +217,13 @@ def _broadcast_eqn(value: Atom, out: Var) -> Eqn:
 
 
 def _free_after(p: Plan, root: Var, cluster: Cluster) -> bool:
-    others = {c for c, _ in _readers(p, root) if c is not cluster}
+    others = {c for c, _ in p.fusion.readers(root) if c is not cluster}
     for _, value, c in p.fusion.initial:
         if c is not cluster and isinstance(value, Var) and p.fusion.root(value) is root:
             return False
     if any(cluster in c.ancestors for c in others):
         return False
-    if any(c is cluster for c, _ in _readers(p, root)) and cluster.kind != "control":
+    if any(c is cluster for c, _ in p.fusion.readers(root)) and cluster.kind != "control":
         return False
     if any(isinstance(a, Var) and p.fusion.root(a) is root for a in p.graph.outputs):
         return False
@@ -249,6 +245,7 @@ def _mark_stores(p: Plan) -> None:
             continue
         if home.partial is None and var in {v for e in home.members for v in e.outputs}:
             home.stores.append(Store(var, var, index_in(home, var.shape) or domain_index(var.shape)))
+    fusion.changed()
 
 
 def _plan_body(p: Plan, cluster: Cluster) -> None:

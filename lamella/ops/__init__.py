@@ -3,6 +3,10 @@
 from lamella.frontend import convert_to_tensor as convert_to_tensor
 from lamella.ops.adaptive_pooling import adaptive_average_pool as adaptive_average_pool
 from lamella.ops.adaptive_pooling import adaptive_max_pool as adaptive_max_pool
+from lamella.ops.control import fori_loop as fori_loop
+from lamella.ops.control import map as map
+from lamella.ops.control import scan as scan
+from lamella.ops.control import while_loop as while_loop
 from lamella.ops.convolution import conv as conv
 from lamella.ops.convolution import conv_transpose as conv_transpose
 from lamella.ops.convolution import depthwise_conv as depthwise_conv

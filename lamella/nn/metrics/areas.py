@@ -50,7 +50,8 @@ def _gain(counts: Counts) -> tuple[Tensor, Tensor]:
 
 
 def interpolated_precision(counts: Counts) -> Tensor:
-    """Σ slope · (ΔTP + intercept · ln(P_i / P_{i+1})) / (TP + FN)_{i+1}: TP as a line in P = TP + FP between thresholds.
+    """Σ slope · (ΔTP + intercept · ln(P_i / P_{i+1})) / (TP + FN)_{i+1}: TP is a line in P = TP + FP between two
+    thresholds.
 
     slope = ΔTP / ΔP, intercept = TP_{i+1} − slope · P_{i+1}; the logarithm counts as 0 where a P is 0.
     """

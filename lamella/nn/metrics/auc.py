@@ -106,11 +106,11 @@ class AUC(Metric):
             self._build(shape[1])
         weights = full_weights(sample_weight, shape)
         if self.label_weights is not None and not self.multi_label:
-            columns = ops.broadcast_to(ops.convert_to_tensor(self.label_weights, "float32"), shape)
-            weights = columns if weights is None else weights * columns
+            per_label = ops.broadcast_to(ops.convert_to_tensor(self.label_weights, "float32"), shape)
+            weights = per_label if weights is None else weights * per_label
         columns = shape[1] if self.multi_label else 1
-        y_true, y_pred, weights = (
-            None if x is None else ops.reshape(x, (-1, columns)) for x in (y_true, y_pred, weights))
+        y_true, y_pred = ops.reshape(y_true, (-1, columns)), ops.reshape(y_pred, (-1, columns))
+        weights = None if weights is None else ops.reshape(weights, (-1, columns))
         y_pred = ops.sigmoid(y_pred) if self.from_logits else y_pred
         for variable, value in zip(self._counts, count(y_true, y_pred, weights, self.thresholds, self._even),
                                    strict=True):

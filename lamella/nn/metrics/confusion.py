@@ -44,10 +44,45 @@ def keep_top_k(scores: Tensor, k: int) -> Tensor:
     return scores * kept + _MINUS_INFINITY * (1.0 - kept)
 
 
+def aligned(name: str, y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
+    """Targets and predictions as float32 of equal shape.
+
+    Raises:
+        ShapeError: the shapes differ; names the metric.
+
+    Example:
+        >>> [x.shape for x in aligned("auc", [1, 0], [[0.5], [0.25]])]
+        [(2, 1), (2, 1)]
+    """
+    true, pred = (ops.cast(ops.convert_to_tensor(x), "float32") for x in (y_true, y_pred))
+    shapes = tuple(true.shape), tuple(pred.shape)
+    true, pred = align_ranks(true, pred)
+    if tuple(true.shape) != tuple(pred.shape):
+        raise ShapeError(f"Metric {name!r} needs targets of the shape of the predictions, received {shapes[0]} and "
+                         f"{shapes[1]}.")
+    return true, pred
+
+
+def full_weights(sample_weight: Any, shape: tuple[int, ...]) -> Tensor | None:
+    """Sample weights as float32 of the full shape of the predictions.
+
+    Raises:
+        ShapeError: they do not fit.
+
+    Example:
+        >>> full_weights([1.0, 2.0], (2, 2)).numpy().tolist()
+        [[1.0, 1.0], [2.0, 2.0]]
+    """
+    if sample_weight is None:
+        return None
+    return ops.broadcast_to(fit_weights(ops.cast(ops.convert_to_tensor(sample_weight), "float32"), shape), shape)
+
+
 class ConfusionMetric(Metric):
     """Base: weighted counts of true/false positives/negatives per threshold; p > threshold is a positive prediction.
 
-    Any non-zero target is positive. Several columns are pooled (micro average) unless `class_id` picks one.
+    Counts are float64: float32 stops counting at 2^24. Any non-zero target is positive. Several columns are pooled
+    (micro average) unless `class_id` picks one.
     """
 
     _direction: str | None = None
@@ -59,7 +94,7 @@ class ConfusionMetric(Metric):
         self.top_k, self.class_id = top_k, class_id
         self.thresholds = check_thresholds(thresholds, 0.5 if top_k is None else _MINUS_INFINITY)
         self._counts: dict[str, Variable] = {
-            count: self.add_variable((len(self.thresholds),), name=count) for count in counts
+            count: self.add_variable((len(self.thresholds),), dtype="float64", name=count) for count in counts
         }
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -84,31 +119,25 @@ class ConfusionMetric(Metric):
         }
         for count, variable in self._counts.items():
             hits = ops.cast(cells[count](), "float32")
-            variable.assign_add(ops.sum(hits if weights is None else hits * weights, axis=1))
+            number = ops.sum(hits if weights is None else hits * weights, axis=1)
+            variable.assign_add(ops.cast(number, "float64"))
 
     def _prepared(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Tensor, Tensor, Tensor | None]:
         """Predictions, targets and weights as flat vectors, after `top_k` and `class_id`."""
-        y_pred, y_true = (ops.cast(ops.convert_to_tensor(x), "float32") for x in (y_pred, y_true))
-        shapes = tuple(y_true.shape), tuple(y_pred.shape)
-        y_pred, y_true = align_ranks(y_pred, y_true)
-        if tuple(y_pred.shape) != tuple(y_true.shape):
-            raise ShapeError(f"Metric {self.name!r} needs targets of the shape of the predictions, "
-                             f"received {shapes[0]} and {shapes[1]}.")
+        y_true, y_pred = aligned(self.name, y_true, y_pred)
         if self.top_k is not None:
             y_pred = keep_top_k(y_pred, self.top_k)
         if self.class_id is not None:
-            if len(y_pred.shape) < 2:
-                raise ShapeError(f"Metric {self.name!r} with class_id needs predictions (batch, classes), received "
-                                 f"{shapes[1]}.")
+            if len(y_pred.shape) < 2 or not 0 <= self.class_id < y_pred.shape[-1]:
+                raise ShapeError(f"Metric {self.name!r} looks at class {self.class_id}, but the predictions have the "
+                                 f"shape {tuple(y_pred.shape)}.")
             y_true, y_pred = (x[..., self.class_id:self.class_id + 1] for x in (y_true, y_pred))
-        weights = None
-        if sample_weight is not None:
-            weights = fit_weights(ops.cast(ops.convert_to_tensor(sample_weight), "float32"), tuple(y_pred.shape))
-            weights = ops.reshape(ops.broadcast_to(weights, y_pred.shape), (1, -1))
+        weights = full_weights(sample_weight, tuple(y_pred.shape))
+        weights = None if weights is None else ops.reshape(weights, (1, -1))
         return ops.reshape(y_pred, (-1,)), ops.reshape(y_true, (-1,)), weights
 
     def _shown(self, values: Any) -> Tensor:
-        values = ops.convert_to_tensor(values)
+        values = ops.cast(ops.convert_to_tensor(values), self.dtype)
         return values[0] if len(self.thresholds) == 1 else values
 
     def get_config(self) -> dict[str, Any]:

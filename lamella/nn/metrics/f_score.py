@@ -16,6 +16,12 @@ _AVERAGES = (None, "micro", "macro", "weighted")
 _COUNTS = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
 
 
+def _check(argument: str, value: Any, high: float) -> None:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or not 0 < value <= high:
+        raise ValueError(f"{argument} must be a finite number in (0, {high}], received {value!r}.")
+
+
 @METRICS.register()
 class FBetaScore(Metric):
     """F = (1 + β²) P R / (β² P + R + ε), P = TP / (TP + FP + ε), R = TP / (TP + FN + ε), ε = 1e-7.
@@ -45,10 +51,9 @@ class FBetaScore(Metric):
         super().__init__(dtype, name)
         if average not in _AVERAGES:
             raise ValueError(f"average must be one of {_AVERAGES}, received {average!r}.")
-        for argument, value, high in (("beta", beta, math.inf), ("threshold", threshold, 1.0)):
-            number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-            if (value is not None or argument == "beta") and not (number and 0 < value <= high):
-                raise ValueError(f"{argument} must be a finite number in (0, {high}], received {value!r}.")
+        _check("beta", beta, math.inf)
+        if threshold is not None:
+            _check("threshold", threshold, 1.0)
         self.average, self.beta, self.threshold = average, beta, threshold
         self._counts: list[Variable] = []
 

@@ -21,7 +21,7 @@ class Metric:
     Both are written with ops on variables, so that they work at once and inside of a compiled training step.
 
     Args:
-        dtype: of the computation; float32 by default. State variables are float32.
+        dtype: of the computation; float32 by default. State variables are float32 unless asked for.
         name: by default the class in snake case.
 
     Example:

@@ -48,9 +48,10 @@ class _OperatingPoint(Metric):
             if len(y_pred.shape) < 2 or not 0 <= self.class_id < y_pred.shape[-1]:
                 raise ShapeError(f"Metric {self.name!r} looks at class {self.class_id}, but the predictions have the "
                                  f"shape {tuple(y_pred.shape)}.")
-            y_true, y_pred, weights = (
-                None if x is None else x[..., self.class_id] for x in (y_true, y_pred, weights))
-        y_true, y_pred, weights = (None if x is None else ops.reshape(x, (-1, 1)) for x in (y_true, y_pred, weights))
+            y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]
+            weights = None if weights is None else weights[..., self.class_id]
+        y_true, y_pred = ops.reshape(y_true, (-1, 1)), ops.reshape(y_pred, (-1, 1))
+        weights = None if weights is None else ops.reshape(weights, (-1, 1))
         counts = count(y_true, y_pred, weights, self.thresholds, self.num_thresholds > 1)
         for variable, value in zip(self._counts, counts, strict=True):
             variable.assign_add(ops.reshape(value, variable.shape))
@@ -175,7 +176,7 @@ class RecallAtPrecision(_OperatingPoint):
 
     Example:
         >>> float(RecallAtPrecision(0.5)([0, 0, 0, 1, 1], [0.0, 0.3, 0.8, 0.3, 0.8]))
-        0.5
+        1.0
     """
 
     _target = "precision"

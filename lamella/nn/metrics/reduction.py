@@ -13,6 +13,7 @@ from lamella.nn.masks import get_mask
 from lamella.nn.metrics.metric import METRICS, Metric
 from lamella.nn.registry import Registry, checked_config
 
+HALF = ("float16", "bfloat16")
 # Metric functions that are no losses; strings name the classes in METRICS.
 FUNCTIONS = Registry("keras.metrics", "metric function")
 
@@ -48,6 +49,11 @@ def _reduce_from(x: Tensor, rank: int, reduce: Callable[..., Tensor]) -> Tensor:
     return reduce(x, axis=tuple(range(rank, len(x.shape)))) if len(x.shape) > rank else x
 
 
+def _total(values: Tensor) -> Tensor:
+    """The sum of a batch, at least in float32, as an addend of the float64 state: nothing is lost over an epoch."""
+    return ops.cast(ops.sum(ops.cast(values, "float32") if values.dtype in HALF else values), "float64")
+
+
 @METRICS.register()
 class Sum(Metric):
     """Σ v w over all batches.
@@ -64,11 +70,11 @@ class Sum(Metric):
 
     def __init__(self, name: str = "sum", dtype: Any = None) -> None:
         super().__init__(dtype, name)
-        self.total = self.add_variable(name="total")
+        self.total = self.add_variable(dtype="float64", name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         values, _ = samplewise(values, sample_weight, ops.sum, self.dtype)
-        self.total.assign_add(ops.cast(ops.sum(values), "float32"))
+        self.total.assign_add(_total(values))
 
     def result(self) -> Tensor:
         return ops.cast(self.total, self.dtype)
@@ -91,8 +97,8 @@ class Mean(Metric):
 
     def __init__(self, name: str = "mean", dtype: Any = None) -> None:
         super().__init__(dtype, name)
-        self.total = self.add_variable(name="total")
-        self.count = self.add_variable(name="count")
+        self.total = self.add_variable(dtype="float64", name="total")
+        self.count = self.add_variable(dtype="float64", name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Add a batch.
@@ -105,9 +111,9 @@ class Mean(Metric):
             ShapeError: the weights do not fit.
         """
         values, weights = samplewise(values, sample_weight, ops.mean, self.dtype)
-        self.total.assign_add(ops.cast(ops.sum(values), "float32"))
+        self.total.assign_add(_total(values))
         if weights is not None:
-            self.count.assign_add(ops.cast(ops.sum(weights), "float32"))
+            self.count.assign_add(_total(weights))
         else:
             self.count.assign_add(float(values.shape[0]) if len(values.shape) else 1.0)
 
