@@ -300,7 +300,7 @@ def test_random_programs(data):
     arrays = [rng.uniform(-1, 1, v.shape).astype(np.float32) for v in [*pool, square]]
     for _ in range(data.draw(st.integers(1, 12))):
         x, y = data.draw(st.sampled_from(pool)), data.draw(st.sampled_from(pool))
-        kind = data.draw(st.sampled_from(["binary", "binary", "unary", "rows", "columns", "move", "product"]))
+        kind = data.draw(st.sampled_from(["binary", "binary", "unary", "rows", "columns", "move", "product", "pad"]))
         if kind == "binary":
             pool.append(b.emit(data.draw(st.sampled_from(ELEMENTWISE)), x, y))
         elif kind == "unary":
@@ -311,6 +311,10 @@ def test_random_programs(data):
             pool.append(b.div(b.reduce_sum(x, axes=(0,)), b.literal(rows, "float32")))
         elif x.type.shape == shape and kind == "move":
             pool.append(b.transpose(b.reshape(b.transpose(x, perm=(1, 0)), shape=(columns, rows)), perm=(1, 0)))
+        elif x.type.shape == shape and kind == "pad":  # a shifted copy
+            low, high = data.draw(st.integers(0, 2)), data.draw(st.integers(0, 2))
+            wide = b.pad(x, b.literal(0.5, "float32"), low=(low, 1), high=(high, 0), interior=(0, 0))
+            pool.append(b.slice(wide, start=(low, 0), stop=(low + rows, columns), stride=(1, 1)))
         elif x.type.shape == shape:
             pool.append(b.tanh(b.contract(x, square, spec=matmul_spec(shape, (columns, columns)))))
     graph = b.build([pool[-1], data.draw(st.sampled_from(pool)), pool[-1]])

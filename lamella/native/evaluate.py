@@ -271,6 +271,7 @@ class Evaluator:
         return self.params[buffer]
 
     def load(self, var: Var, at: Index) -> tuple[Val, int]:
+        var, at = self.plan.fusion.location(var, at)
         pointer = self.pointer(var)
         if pointer.dtype == "int64":
             return pointer, ENTRY

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from lamella.ir import Atom, Eqn, Graph, Literal, Var
+from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Literal, TensorType, Var
 from lamella.native.indexing import (
     ZERO,
     Dynamic,
@@ -31,11 +31,15 @@ REDUCTIONS = ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod")
 
 @dataclass(eq=False)
 class Store:
-    """One output of a cluster: `value` (defined on the cluster's domain) goes to `target` at `index`."""
+    """One output of a cluster: `value` (defined on the cluster's domain) goes to `target` at `index`.
+
+    `part` says that others write the rest of the target, so that nobody need wait for them.
+    """
 
     target: Var
     value: Atom
     index: Index
+    part: bool = False
 
 
 @dataclass(eq=False)
@@ -75,6 +79,7 @@ class Fusion:
         clusters: in an order in which they can run.
         home: the cluster that computes a variable; variables without one are views, inlined, or inputs.
         alias: variables that are another variable's memory under another shape, or updated in place.
+        placed: variables that are stored inside a padded one only, from an offset on.
         copies: views and scalars that are in memory because somebody needs an address; expressions still compute them on the spot.
         initial: `(variable, value, cluster)`: the variable's memory must hold the value before the cluster runs.
     """
@@ -87,6 +92,7 @@ class Fusion:
         self.alias: dict[Var, Var] = {}
         self.copies: set[Var] = set()
         self.literals: dict[Literal, Var] = {}
+        self.placed: dict[Var, tuple[Var, tuple[int, ...]]] = {}
         self.initial: list[tuple[Var, Atom, Cluster]] = []
         self._needed: dict[Atom, frozenset[Cluster]] = {}
         self._loads: dict[Cluster, list[tuple[Var, Index]]] = {}
@@ -243,6 +249,9 @@ class Fusion:
     def operand(self, atom: Atom) -> tuple[Var, Ix]:
         """The variable in memory that a product's operand is read from, and where in it the operand starts."""
         eqn = self._slice_of_memory(atom)
+        if atom in self.placed:
+            padded, offsets = self.placed[atom]  # type: ignore[index]
+            return padded, flat(tuple(ZERO.scaled(1, n) for n in offsets), padded.shape)
         if eqn is None or (atom in self.home and atom in self.copies):
             return self.stored(atom), ZERO
         base = eqn.inputs[0]
@@ -269,6 +278,13 @@ class Fusion:
         self.changed()
         return target
 
+    def location(self, var: Var, index: Index) -> tuple[Var, Index]:
+        """Where an element of `var` is in memory."""
+        if var not in self.placed:
+            return var, index
+        padded, offsets = self.placed[var]
+        return padded, tuple(ix.scaled(1, offset) for ix, offset in zip(index, offsets, strict=True))
+
     def share(self, var: Var, memory: Var) -> None:
         """Let `var` use the memory of another variable."""
         self.alias[var] = memory
@@ -288,7 +304,7 @@ class Fusion:
     def store_part(self, target: Var, value: Atom, index: Index, *reads: Atom) -> Cluster:
         """Open a loop cluster that writes `value` into a part of `target`."""
         cluster = self._open(Cluster(self._next(), "loop", value.type.shape, partial=target), None, value, *reads)
-        cluster.stores.append(Store(target, value, index))
+        cluster.stores.append(Store(target, value, index, part=True))
         self.home[target] = cluster
         self.changed()
         return cluster
@@ -392,7 +408,7 @@ class Loads:
             if eqn is not None and eqn not in self.cluster.members:
                 self.enter(eqn, index)
         elif self.fusion.in_memory(atom):
-            self.found.append((atom, index))
+            self.found.append(self.fusion.location(atom, index))
             for ix in index:
                 self._dynamic(ix)
         elif eqn is not None:
@@ -462,12 +478,41 @@ def _dynamic_update_slice(fusion: Fusion, eqn: Eqn) -> None:
 
 
 def _pad(fusion: Fusion, eqn: Eqn) -> None:
+    """Store a value inside its padded array as soon as it is computed, and fill only the border."""
     x, value = eqn.inputs
-    index = tuple(ix.scaled(i + 1, lo) for ix, i, lo in
-                  zip(domain_index(x.type.shape), eqn.params["interior"], eqn.params["low"], strict=True))
-    cluster = fusion.store_part(eqn.output, x, index)
-    fusion._depend(cluster, fusion.needed(value))
-    fusion.initial.append((eqn.output, value, cluster))
+    low, high, interior = (eqn.params[k] for k in ("low", "high", "interior"))
+    index = tuple(ix.scaled(i + 1, lo) for ix, i, lo in zip(domain_index(x.type.shape), interior, low, strict=True))
+    home = fusion.home.get(x) if isinstance(x, Var) else None
+    inside = (home is not None and home.kind in ("loop", "reduce", "contract") and home.partial is None and not home.stores
+              and x.type.shape == home.shape and not any(interior) and x not in fusion.placed and not fusion.needed(value))
+    if not inside:
+        cluster = fusion.store_part(eqn.output, x, index)
+        fusion._depend(cluster, fusion.needed(value))
+        fusion.initial.append((eqn.output, value, cluster))
+        return
+    assert home is not None and isinstance(x, Var)
+    home.stores.append(Store(eqn.output, x, index, part=True))
+    fusion.placed[x] = eqn.output, low
+    for shape, offsets in _border(eqn.output.shape, low, high):
+        at = tuple(ix.scaled(1, offset) for ix, offset in zip(domain_index(shape), offsets, strict=True))
+        slab = Var(TensorType(shape, x.dtype), "border")
+        fusion.definitions[slab] = Eqn(PRIMITIVES["broadcast"], (value,), {"shape": shape}, (slab,))
+        border = fusion.store_part(eqn.output, slab, at)
+        border.ancestors |= home.ancestors  # not earlier than needed: memory is taken from then on
+        fusion._depend(home, frozenset((border,)))
+    fusion.home[eqn.output] = home
+    fusion.changed()
+
+
+def _border(shape: tuple[int, ...], low: tuple[int, ...], high: tuple[int, ...]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Shapes and offsets of the slabs that surround the middle; those of different axes overlap at the corners."""
+    slabs = []
+    for axis, n in enumerate(shape):
+        for size, start in ((low[axis], 0), (high[axis], n - high[axis])):
+            if size:
+                slabs.append((tuple(size if a == axis else m for a, m in enumerate(shape)),
+                              tuple(start if a == axis else 0 for a in range(len(shape)))))
+    return slabs
 
 
 def _concat(fusion: Fusion, eqn: Eqn) -> None:

@@ -282,19 +282,20 @@ def _phases(p: Plan) -> None:
         level[cluster] = 1 + max((level[a] for a in cluster.ancestors), default=-1)
     written: set[Buffer] = set()
     read: set[Buffer] = set()
-    partial: dict[Buffer, Var | None] = {}
+    whole: set[Buffer] = set()  # written by a store that is not one part of several
     for cluster in sorted(p.fusion.clusters, key=lambda c: (level[c], c.number)):
         reads = {_buffer_of(p, v) for v in p.reads(cluster)}
         writes = _writes(p, cluster)
-        fresh = [b for b in writes if not (b in partial and partial[b] is cluster.partial is not None)]
+        own_whole = set(writes) - {_buffer_of(p, s.target) for s in cluster.stores if s.part}
+        clash = (own_whole & written) | (set(writes) & whole) | (set(writes) & read) | (reads & written)
         control = cluster.kind == "control" or (bool(p.phases) and p.phases[-1][-1].kind == "control")
-        if not p.phases or control or reads & written or set(fresh) & (written | read):
+        if not p.phases or control or clash:
             p.phases.append([])
-            written, read, partial = set(), set(), {}
+            written, read, whole = set(), set(), set()
         p.phases[-1].append(cluster)
         read |= reads
         written |= set(writes)
-        partial.update((b, cluster.partial) for b in writes)
+        whole |= own_whole
 
 
 def _allocate(p: Plan) -> None:

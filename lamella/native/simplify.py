@@ -15,6 +15,7 @@ import numpy as np
 
 from lamella.ir import PRIMITIVES, Atom, Builder, ContractSpec, Eqn, Graph, Literal, TensorType, Var
 from lamella.ir.primitives.contract import Affine
+from lamella.native.indexing import is_unit_reshape
 from lamella.native.target import machine
 
 
@@ -306,6 +307,8 @@ def _less(r: _Rebuild, x: Atom, y: Atom) -> Atom:
 def _contract(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
     if 0 in spec.sizes:
         return [r.one("broadcast", Literal(0, x.type.dtype), shape=spec.out_shape)]
+    if 1 in spec.sizes:
+        return _without_units(r, x, y, spec)
     operands, maps = [x, y], list(spec.maps)
     changed = False
     for i in range(2):
@@ -313,6 +316,9 @@ def _contract(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
         if eqn is not None:
             operands[i], changed = eqn.inputs[0], True
             maps[i] = tuple(m for _, m in sorted(zip(eqn.params["perm"], maps[i], strict=True), key=lambda p: p[0]))
+        eqn = r.definition(operands[i], "reshape")
+        if eqn is not None and is_unit_reshape(eqn):
+            operands[i], maps[i], changed = eqn.inputs[0], _drop_units(eqn, maps[i], len(spec.sizes)), True
         padded = _pad_operand(r, operands[i], maps[i], spec.sizes)
         if padded is not None:
             operands[i], maps[i] = padded
@@ -321,6 +327,24 @@ def _contract(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
         return [r.one("contract", *operands, spec=ContractSpec(spec.out_shape, spec.red_shape, (maps[0], maps[1])))]
     return (_as_reduction(r, x, y, spec) or _contiguous_columns(r, x, y, spec) or _split_reduction(r, x, y, spec)
             or _split_images(r, x, y, spec))
+
+
+def _drop_units(eqn: Eqn, maps: tuple[Affine, ...], rank: int) -> tuple[Affine, ...]:
+    """Index maps of what a reshape adds or drops axes of size 1 to; the index on such an axis is always 0."""
+    long = iter(m for m, n in zip(maps, eqn.output.shape, strict=True) if n != 1)
+    return tuple(next(long) if n != 1 else Affine((0,) * rank) for n in eqn.inputs[0].type.shape)
+
+
+def _without_units(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
+    """Drop axes of size 1, so that what follows the product shares its shape."""
+    keep = [a for a, n in enumerate(spec.sizes) if n != 1]
+
+    def slim(m: Affine) -> Affine:
+        return Affine(tuple(m.coefficients[a] for a in keep), m.offset)
+
+    maps = tuple(tuple(map(slim, operand)) for operand in spec.maps)
+    new = ContractSpec(tuple(n for n in spec.out_shape if n != 1), tuple(n for n in spec.red_shape if n != 1), (maps[0], maps[1]))
+    return [r.one("reshape", r.one("contract", x, y, spec=new), shape=spec.out_shape)]
 
 
 def _pad_operand(r: _Rebuild, x: Atom, maps: tuple[Affine, ...], sizes: tuple[int, ...]) -> tuple[Atom, tuple[Affine, ...]] | None:
@@ -442,8 +466,26 @@ def _split_images(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacem
     return [r.one("reduce_sum", r.b.contract(x, y, spec=new), axes=(0,))]
 
 
+def _pad_inside(r: _Rebuild, unit: Eqn, value: Atom, low: Any, high: Any, interior: Any) -> Atom:
+    """Pad what an axis of size 1 was added to or dropped from, then reshape."""
+    long = [d for d, n in enumerate(unit.output.shape) if n != 1]
+    places = iter(long)
+    at = [next(places) if n != 1 else None for n in unit.inputs[0].type.shape]
+
+    def pick(amounts: Any) -> tuple[int, ...]:
+        return tuple(0 if d is None else amounts[d] for d in at)
+
+    padded = r.one("pad", unit.inputs[0], value, low=pick(low), high=pick(high), interior=pick(interior))
+    shape = tuple(n + lo + hi + max(n - 1, 0) * i for n, lo, hi, i in zip(unit.output.shape, low, high, interior, strict=True))
+    return r.one("reshape", padded, shape=shape)
+
+
 def _pad(r: _Rebuild, x: Atom, value: Atom, low: Any, high: Any, interior: Any) -> Replacement:
     """Negative padding cuts: slice, so that kernels only see padding that adds. Interior zeros come first."""
+    unit = r.definition(x, "reshape")
+    if unit is not None and is_unit_reshape(unit) and not any(p for n, *ps in zip(x.type.shape, low, high, interior, strict=True)
+                                                              if n == 1 for p in ps):
+        return [_pad_inside(r, unit, value, low, high, interior)]
     if min(low + high, default=0) >= 0:
         return None if any(low + high + interior) else [x]
     zero = (0,) * len(low)

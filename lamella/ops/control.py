@@ -66,7 +66,7 @@ def _rows_of(xs: Any) -> Any:
     """Tensors, or a list of plain numbers as one tensor."""
     if isinstance(xs, (list, tuple)) and all(isinstance(leaf, (int, float)) for leaf in tree.flatten(xs)):
         return convert_to_tensor(xs)
-    return tree.map_structure(convert_to_tensor, xs)
+    return tree.map_structure(lambda x: None if x is None else convert_to_tensor(x), xs)
 
 
 def _length(xs: Any, length: int | None) -> int:

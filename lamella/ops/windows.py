@@ -109,6 +109,7 @@ def windows(sizes: Sequence[int], window: Sequence[int], strides: Sequence[int],
 def output_sizes(sizes: Sequence[int | None], window: Sequence[int], strides: Sequence[int], padding: str,
                  dilation: Sequence[int] | None = None) -> tuple[int | None, ...]:
     """Numbers of windows; None for an axis of unknown size."""
-    dilation = dilation or [1] * len(window)
-    return tuple(None if n is None else windows((n,), (k,), (s,), padding, (d,)).out[0]
-                 for n, k, s, d in zip(sizes, window, strides, dilation, strict=True))
+    reach = [(k - 1) * d + 1 for k, d in zip(window, dilation or [1] * len(window), strict=True)]
+    known = [k if n is None else n for n, k in zip(sizes, reach, strict=True)]
+    out = windows(known, window, strides, padding, dilation).out
+    return tuple(None if n is None else count for n, count in zip(sizes, out, strict=True))

@@ -43,7 +43,8 @@ class ConvolutionLayer(SpatialLayer):
             self.dilation_rate = per_axis(dilation_rate, self.rank, "dilation_rate")
             self.padding = padding_mode(padding, causal=self._causal and self.rank == 1)
             if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-                raise ValueError(f"strides {self.strides} and dilation_rate {self.dilation_rate} can't both be above 1.")
+                raise ValueError(f"strides {self.strides} and dilation_rate {self.dilation_rate} can't both be "
+                                 "above 1.")
         self.filters: Any = filters
         self.activation = activations.get(activation)
         self.use_bias = bool(use_bias)

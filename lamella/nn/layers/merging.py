@@ -15,11 +15,17 @@ from lamella.nn.layers.layer import LAYERS, Layer
 class _Merge(Layer):
     """Takes a list of inputs; ranks are made equal by axes of size 1 after the batch, then numpy's broadcasting."""
 
+    supports_masking = True
     _inputs_needed: int | None = None
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.built = True
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """A place counts if it does in one of the inputs; without a mask on each input there is none."""
+        masks = previous_mask if isinstance(previous_mask, (list, tuple)) else [previous_mask]
+        return None if any(mask is None for mask in masks) else functools.reduce(ops.logical_or, masks)
 
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
         self._check(inputs)
@@ -151,6 +157,18 @@ class Concatenate(_Merge):
             raise ShapeError(f"Layer {self.name!r} expects inputs that differ only on axis {self.axis}, "
                              f"received shapes {', '.join(str(tuple(x.shape)) for x in inputs)}.")
         return ops.concatenate(list(inputs), axis=self.axis)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """The masks behind one another, or where the features are joined, the places that all inputs keep."""
+        if not isinstance(previous_mask, (list, tuple)) or all(mask is None for mask in previous_mask):
+            return None
+        full = []
+        for x, mask in zip(inputs, previous_mask, strict=True):
+            flags = ops.ones_like(x, dtype="bool") if mask is None else mask
+            missing = len(x.shape) - len(flags.shape)
+            flags = ops.reshape(flags, (*flags.shape, *([1] * missing))) if missing else flags
+            full.append(ops.broadcast_to(flags, x.shape))
+        return ops.all(ops.concatenate(full, axis=self.axis), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}

@@ -12,10 +12,11 @@ from lamella.nn import constraints, initializers, regularizers
 from lamella.nn.layers.checks import finite_float
 from lamella.nn.layers.input_spec import InputSpec
 from lamella.nn.layers.layer import LAYERS, Layer
+from lamella.settings import settings
 
 
-class _AffineNormalization(Layer):
-    """Shared by both: scale γ and offset β over some axes, computed in float32 or wider."""
+class AffineNormalization(Layer):
+    """Shared: scale γ and offset β over some axes, computed in float32 or wider."""
 
     supports_masking = True
 
@@ -53,11 +54,12 @@ class _AffineNormalization(Layer):
                              f"received inputs of shape {tuple(input_shape)}.")
         return sizes  # type: ignore[return-value]
 
-    def _affine(self, normal: Tensor, factor: Tensor, shape: Sequence[int], dtype: str) -> Tensor:
-        """normal · factor · γ + β."""
+    def _affine(self, normal: Tensor, factor: Tensor | None, shape: Sequence[int], dtype: str) -> Tensor:
+        """normal · factor · γ + β; no factor is 1."""
         if self.scale:
-            factor = factor * ops.reshape(ops.cast(self.gamma, dtype), shape)
-        outputs = normal * factor
+            gamma = ops.reshape(ops.cast(self.gamma, dtype), shape)
+            factor = gamma if factor is None else factor * gamma
+        outputs = normal if factor is None else normal * factor
         if self.center:
             outputs = outputs + ops.reshape(ops.cast(self.beta, dtype), shape)
         return ops.cast(outputs, self.compute_dtype)
@@ -75,16 +77,25 @@ class _AffineNormalization(Layer):
         return config
 
 
-def _wide(dtype: str) -> str:
+def wide_dtype(dtype: str) -> str:
+    """The dtype that statistics are computed in."""
     return "float32" if dtype in ("float16", "bfloat16") else dtype
 
 
+def _mean(x: Tensor, axes: tuple[int, ...], kept: Tensor | None) -> Tensor:
+    """The mean over `axes`, weighted by `kept` if there is one."""
+    if kept is None:
+        return ops.mean(x, axis=axes, keepdims=True)
+    return ops.sum(x * kept, axis=axes, keepdims=True) / (ops.sum(kept, axis=axes, keepdims=True) + settings.epsilon)
+
+
 @LAYERS.register()
-class BatchNormalization(_AffineNormalization):
+class BatchNormalization(AffineNormalization):
     """(x − μ) · γ / √(σ² + ε) + β, per channel.
 
     While training μ and σ² (÷ N) are those of the batch, and the moving ones follow:
     moving ← moving · m + batch · (1 − m). Otherwise, and always with `trainable=False`, the moving ones are used.
+    With a mask only the places that it keeps count: μ = Σ x / (count + 1e-7), likewise σ².
 
     Args:
         axis: the channel axis.
@@ -93,9 +104,12 @@ class BatchNormalization(_AffineNormalization):
         center, scale: whether there are β and γ.
         beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: first values.
         beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of the weights.
+        renorm, renorm_clipping, renorm_momentum: batch renormalization is not implemented.
+        synchronized: accepted for compatibility; the statistics are always those of the whole batch.
 
     Raises:
-        ShapeError: an axis out of range or of unknown size.
+        ShapeError: an axis out of range or of unknown size, or a mask that is not the inputs without their channels.
+        NotImplementedError: `renorm=True`.
 
     Source:
         Ioffe and Szegedy 2015, arXiv:1502.03167; momentum and biased variance as in Keras.
@@ -110,9 +124,14 @@ class BatchNormalization(_AffineNormalization):
                  scale: bool = True, beta_initializer: Any = "zeros", gamma_initializer: Any = "ones",
                  moving_mean_initializer: Any = "zeros", moving_variance_initializer: Any = "ones",
                  beta_regularizer: Any = None, gamma_regularizer: Any = None, beta_constraint: Any = None,
-                 gamma_constraint: Any = None, **kwargs: Any) -> None:
+                 gamma_constraint: Any = None, renorm: bool = False, renorm_clipping: Any = None,
+                 renorm_momentum: float = 0.99, synchronized: bool = False, **kwargs: Any) -> None:
         super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
                          gamma_regularizer, beta_constraint, gamma_constraint, **kwargs)
+        if renorm:
+            raise NotImplementedError(f"Layer {self.name!r}: renorm=True is not implemented.")
+        self.renorm_clipping, self.renorm_momentum = renorm_clipping, renorm_momentum
+        self.synchronized = bool(synchronized)
         self.momentum = finite_float("momentum", momentum, self.name, 0.0, 1.0)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
@@ -128,16 +147,17 @@ class BatchNormalization(_AffineNormalization):
                                                trainable=False)
         self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes)
 
-    def call(self, inputs: Tensor, training: bool = False) -> Tensor:
-        dtype = _wide(self.compute_dtype)
+    def call(self, inputs: Tensor, training: bool = False, mask: Any = None) -> Tensor:
+        dtype = wide_dtype(self.compute_dtype)
         x = ops.cast(inputs, dtype)
         keep = self._axes(len(x.shape))
         shape = [x.shape[axis] if axis in keep else 1 for axis in range(len(x.shape))]
+        kept = None if mask is None else self._kept(mask, x)
         if training and self.trainable:
             axes = tuple(axis for axis in range(len(x.shape)) if axis not in keep)
-            mean = ops.mean(x, axis=axes, keepdims=True)
+            mean = _mean(x, axes, kept)
             centred = x - mean
-            variance = ops.mean(ops.square(centred), axis=axes, keepdims=True)
+            variance = _mean(ops.square(centred), axes, kept)
             self._follow(self.moving_mean, mean)
             self._follow(self.moving_variance, variance)
         else:
@@ -145,20 +165,28 @@ class BatchNormalization(_AffineNormalization):
             variance = ops.reshape(ops.cast(self.moving_variance, dtype), shape)
         return self._affine(centred, ops.rsqrt(variance + self.epsilon), shape, dtype)
 
+    def _kept(self, mask: Any, x: Tensor) -> Tensor:
+        """The mask as weights of the positions; it lies along the axes before the last, as in Keras."""
+        if tuple(mask.shape) != tuple(x.shape[:-1]):
+            raise ShapeError(f"Layer {self.name!r} expects a mask of shape {tuple(x.shape[:-1])}, received "
+                             f"{tuple(mask.shape)}.")
+        return ops.broadcast_to(ops.expand_dims(ops.cast(mask, x.dtype), -1), x.shape)
+
     def _follow(self, moving: Any, batch: Tensor) -> None:
         batch = ops.cast(ops.reshape(ops.stop_gradient(batch), moving.shape), moving.dtype)
         moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
 
     def get_config(self) -> dict[str, Any]:
         return {
-            **super().get_config(), "momentum": self.momentum,
+            **super().get_config(), "momentum": self.momentum, "synchronized": self.synchronized, "renorm": False,
+            "renorm_clipping": self.renorm_clipping, "renorm_momentum": self.renorm_momentum,
             "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
             "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
         }
 
 
 @LAYERS.register()
-class LayerNormalization(_AffineNormalization):
+class LayerNormalization(AffineNormalization):
     """(x − μ) · γ / √(σ² + ε) + β, with μ and σ² (÷ N) of each sample over `axis`.
 
     Args:
@@ -192,10 +220,10 @@ class LayerNormalization(_AffineNormalization):
         self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes)
 
     def call(self, inputs: Tensor) -> Tensor:
-        dtype = _wide(self.compute_dtype)
+        dtype = wide_dtype(self.compute_dtype)
         x = ops.cast(inputs, dtype)
         axes = self._axes(len(x.shape))
         shape = [x.shape[axis] if axis in axes else 1 for axis in range(len(x.shape))]
         centred = x - ops.mean(x, axis=axes, keepdims=True)
         variance = ops.mean(ops.square(centred), axis=axes, keepdims=True)
-        return self._affine(centred * ops.rsqrt(variance + self.epsilon), ops.ones(shape, dtype), shape, dtype)
+        return self._affine(centred * ops.rsqrt(variance + self.epsilon), None, shape, dtype)

@@ -5,10 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from lamella.nn.optimizers import schedules
+from lamella.nn.optimizers.adafactor import Adafactor
 from lamella.nn.optimizers.adam import Adam, Adamax, AdamW, Nadam
 from lamella.nn.optimizers.adaptive import Adadelta, Adagrad, Lion
+from lamella.nn.optimizers.ftrl import Ftrl
+from lamella.nn.optimizers.lamb import Lamb
+from lamella.nn.optimizers.loss_scale import LossScaleOptimizer
+from lamella.nn.optimizers.multi import MultiOptimizer, OptimizerMap
+from lamella.nn.optimizers.muon import Muon
 from lamella.nn.optimizers.optimizer import OPTIMIZERS, Optimizer
 from lamella.nn.optimizers.rmsprop import RMSprop
+from lamella.nn.optimizers.schedule_free import ScheduleFreeAdamW
 from lamella.nn.optimizers.sgd import SGD
 
 
@@ -33,6 +40,7 @@ def get(identifier: Any) -> Any:
 serialize, deserialize = OPTIMIZERS.serialize, OPTIMIZERS.deserialize
 
 __all__ = [
-    "OPTIMIZERS", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "Nadam", "Optimizer", "RMSprop",
+    "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "LossScaleOptimizer",
+    "MultiOptimizer", "Muon", "Nadam", "OPTIMIZERS", "Optimizer", "OptimizerMap", "RMSprop", "SGD", "ScheduleFreeAdamW",
     "deserialize", "get", "schedules", "serialize",
 ]

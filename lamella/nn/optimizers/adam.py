@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,10 @@ from lamella import ops
 from lamella.frontend import Tensor, Variable, init_scope, name_scope
 from lamella.nn.optimizers.checks import flag, number
 from lamella.nn.optimizers.optimizer import OPTIMIZERS, Optimizer
-from lamella.nn.optimizers.scalars import bias_correction, step_number
+from lamella.nn.optimizers.scalars import adam_rate, bias_correction, step_number
 
 
-class _Moments(Optimizer):
+class Moments(Optimizer):
     """Shared: two decay rates, ε, and the running mean of a slot."""
 
     def __init__(self, learning_rate: Any, beta_1: float, beta_2: float, epsilon: float, **kwargs: Any) -> None:
@@ -36,7 +35,7 @@ class _Moments(Optimizer):
 
 
 @OPTIMIZERS.register()
-class Adam(_Moments):
+class Adam(Moments):
     """m ← m + (g − m)(1 − β₁); s ← s + (g² − s)(1 − β₂); v ← v − α m / (√s + ε), α = lr √(1 − β₂ᵗ) / (1 − β₁ᵗ).
 
     ε is added to the uncorrected √s, as in Keras. With `amsgrad` the largest s so far stands in for s.
@@ -69,8 +68,7 @@ class Adam(_Moments):
 
     def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Any) -> None:
         step = step_number(self.iterations, variable.dtype)
-        alpha = (ops.cast(learning_rate, step.dtype) * ops.sqrt(bias_correction(self.beta_2, step))
-                 / bias_correction(self.beta_1, step))
+        alpha = adam_rate(learning_rate, self.beta_1, self.beta_2, step)
         momentum = self._mean(variable, "momentum", gradient, self.beta_1)
         velocity = self._mean(variable, "velocity", ops.square(gradient), self.beta_2)
         if self.amsgrad:
@@ -114,7 +112,7 @@ class AdamW(Adam):
 
 
 @OPTIMIZERS.register()
-class Adamax(_Moments):
+class Adamax(Moments):
     """m ← m + (g − m)(1 − β₁); u ← max(β₂ u, |g|); v ← v − lr m / ((1 − β₁ᵗ)(u + ε)).
 
     Args:
@@ -153,7 +151,7 @@ class Adamax(_Moments):
 
 
 @OPTIMIZERS.register()
-class Nadam(_Moments):
+class Nadam(Moments):
     """Adam with Nesterov momentum: μₜ = β₁ (1 − ½ · 0.96ᵗ), Πₜ = μ₁ ⋯ μₜ,
 
     v ← v − lr (μₜ₊₁ m / (1 − Πₜ₊₁) + (1 − μₜ) g / (1 − Πₜ)) / (√(s / (1 − β₂ᵗ)) + ε).
@@ -184,10 +182,9 @@ class Nadam(_Moments):
             self._product = Variable(np.float32(1.0), trainable=False, name="momentum_product")
         self._extra.append(self._product)
 
-    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
-        step = step_number(self.iterations, "float32")
-        product = self._product * self._momentum_at(step)
-        super().apply(grads, trainable_variables)
+    def _step(self, gradients: list[Tensor], variables: list[Variable]) -> None:
+        product = self._product * self._momentum_at(step_number(self.iterations, "float32"))
+        super()._step(gradients, variables)
         self._product.assign(product)
 
     def _momentum_at(self, step: Tensor) -> Tensor:

@@ -69,3 +69,20 @@ def ema_frequency(value: Any, use_ema: bool, optimizer: str) -> int | None:
         raise ValueError(f"ema_overwrite_frequency of {optimizer} must be an int >= 1, with use_ema=True, "
                          f"received {value!r}.")
     return value
+
+
+def accumulation_steps(value: Any, optimizer: str) -> int | None:
+    """None (also for 1), or an int >= 2.
+
+    Raises:
+        ValueError: it is neither.
+
+    Example:
+        >>> accumulation_steps(4, "SGD"), accumulation_steps(1, "SGD")
+        (4, None)
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"gradient_accumulation_steps of {optimizer} must be None or an int >= 1, received {value!r}.")
+    return int(value) if value > 1 else None

@@ -14,18 +14,20 @@ from lamella.errors import LamellaError, ShapeError
 from lamella.frontend import Tensor, Variable, init_scope, name_scope
 from lamella.nn.naming import auto_name
 from lamella.nn.optimizers import clipping
-from lamella.nn.optimizers.checks import ema_frequency, flag, number, optional_number
-from lamella.nn.optimizers.schedules import SCHEDULES, LearningRateSchedule
+from lamella.nn.optimizers.checks import accumulation_steps, ema_frequency, flag, number, optional_number
+from lamella.nn.optimizers.learning_rate import HasLearningRate
+from lamella.nn.optimizers.slots import HasSlots
+from lamella.nn.optimizers.stateless import stateless_apply
 from lamella.nn.registry import Registry
 
 OPTIMIZERS = Registry("keras.optimizers", "optimizer")
 
 
-class Optimizer:
+class Optimizer(HasLearningRate, HasSlots):
     """Base of all optimizers. Subclasses name their slots and define `update_step(gradient, variable, learning_rate)`.
 
-    `apply` does, in this order (as Keras): drop variables without gradient, unscale, clip, decay weights, update,
-    average (EMA), constrain, count. Slots belong to a variable: variables may come and go between calls.
+    `apply` does, in this order (as Keras): drop variables without gradient, unscale, accumulate, clip, decay weights,
+    update, average (EMA), constrain, count. Slots belong to a variable: variables may come and go between calls.
 
     Args:
         learning_rate: number >= 0, `LearningRateSchedule`, or function without arguments.
@@ -35,7 +37,8 @@ class Optimizer:
             first update.
         ema_overwrite_frequency: copy the averages to the variables every so many steps; None: at the end of `fit`.
         loss_scale_factor: the loss is multiplied by it and gradients are divided by it.
-        gradient_accumulation_steps: not supported yet; None or 1.
+        gradient_accumulation_steps: k ≥ 2: only each k-th call updates, with the mean of k gradients; schedules see
+            the number of calls, `iterations` is that of updates. Averages and constraints follow updates only.
         name: by default the class in snake case.
 
     Raises:
@@ -50,9 +53,6 @@ class Optimizer:
         >>> float(v)
         0.5
     """
-
-    # Names of the slots of each variable. Groups are kept apart in `variables` as Keras stores them.
-    slot_groups: tuple[tuple[str, ...], ...] = ()
 
     def __init__(self, learning_rate: Any = 0.001, weight_decay: float | None = None, clipnorm: float | None = None,
                  clipvalue: float | None = None, global_clipnorm: float | None = None, use_ema: bool = False,
@@ -72,108 +72,20 @@ class Optimizer:
         self.ema_momentum = number("ema_momentum", ema_momentum, self._kind, 0.0, 1.0)
         self.ema_overwrite_frequency = ema_frequency(ema_overwrite_frequency, use_ema, self._kind)
         self.loss_scale_factor = optional_number("loss_scale_factor", loss_scale_factor, self._kind)
-        if gradient_accumulation_steps not in (None, 1):
-            raise NotImplementedError(f"{self._kind} does not accumulate gradients yet; received "
-                                      f"gradient_accumulation_steps={gradient_accumulation_steps!r}.")
+        self.gradient_accumulation_steps = accumulation_steps(gradient_accumulation_steps, self._kind)
         self.built = False
         self._excluded: set[int] = set()
         self._excluded_names: list[str] = []
-        self._slots: dict[Variable, dict[str, Variable]] = {}
-        self._averages: dict[Variable, Variable] = {}
-        self._extra: list[Variable] = []
+        self._start_slots()
         with init_scope(), name_scope(self.name):
-            self.iterations = Variable(np.int64(0), trainable=False, name="iterations")
+            self._iterations = Variable(np.int64(0), trainable=False, name="iterations")
             self._learning_rate = self._make_learning_rate(learning_rate)
 
     @property
-    def _kind(self) -> str:
-        return type(self).__name__
-
-    # -- learning rate ------------------------------------------------------------------------------------------------
-
-    def _make_learning_rate(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            value = SCHEDULES.deserialize(value)
-        if isinstance(value, (LearningRateSchedule, Variable)) or callable(value):
-            return value
-        rate = np.float32(number("learning_rate", value, self._kind))
-        return Variable(rate, trainable=False, name="learning_rate")
-
-    @property
-    def learning_rate(self) -> Any:
-        """The variable that the compiled step reads, or the present value of a schedule or function."""
-        if isinstance(self._learning_rate, LearningRateSchedule):
-            return self._learning_rate(self.iterations)
-        if isinstance(self._learning_rate, Variable):
-            return self._learning_rate
-        return self._learning_rate()
-
-    @learning_rate.setter
-    def learning_rate(self, value: Any) -> None:
-        """Set it, also while training; a number for an optimizer with a schedule is an error, as in Keras.
-
-        Raises:
-            TypeError: the optimizer follows a schedule.
-            ValueError: no finite number >= 0.
-        """
-        if isinstance(value, LearningRateSchedule) or (callable(value) and not isinstance(value, Variable)):
-            self._learning_rate = value
-        elif not isinstance(self._learning_rate, Variable):
-            raise TypeError(f"The learning rate of {self.name!r} follows {type(self._learning_rate).__name__} and "
-                            "cannot be set to a number. Make the optimizer with a number to set it later.")
-        else:
-            plain = value.item() if hasattr(value, "item") else value
-            self._learning_rate.assign(np.float32(number("learning_rate", plain, self._kind)))
-
-    lr = learning_rate
-
-    # -- variables ----------------------------------------------------------------------------------------------------
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All state in Keras' order: iterations, learning rate, averages, slots."""
-        own = [self.iterations]
-        if isinstance(self._learning_rate, Variable):
-            own.append(self._learning_rate)
-        slots = [slots[name] for group in self.slot_groups for slots in self._slots.values() for name in group]
-        return [*own, *self._averages.values(), *slots, *self._extra]
-
-    def build(self, variables: Sequence[Variable]) -> None:
-        """Make the slots of those variables that have none; slots of others are kept, so that they can come back."""
-        for variable in variables:
-            if variable in self._slots:
-                continue
-            names = [name for group in self.slot_groups for name in group]
-            self._slots[variable] = {name: self._make_slot(variable, name) for name in names}
-            if self.use_ema:
-                self._averages[variable] = self._make_like(variable, "average", variable.numpy)
-        self.built = True
-
-    def _make_slot(self, variable: Variable, name: str) -> Variable:
-        return self._make_like(variable, name, lambda: np.full(variable.shape, self.initial_slot_value(name)))
-
-    def _make_like(self, variable: Variable, name: str, value: Any) -> Variable:
-        with init_scope(), name_scope(self.name):
-            full_name = f"{variable.path.replace('/', '_')}_{name}"
-            return Variable(value(), trainable=False, dtype=variable.dtype, name=full_name)
-
-    def initial_slot_value(self, name: str) -> float:
-        """First value of the slot `name`."""
-        return 0.0
-
-    def slot(self, variable: Variable, name: str) -> Variable:
-        """The slot `name` of a variable."""
-        return self._slots[variable][name]
-
-    def add_variable_from_reference(self, reference_variable: Variable, name: str | None = None,
-                                    initializer: Any = None) -> Variable:
-        """A zero variable of the shape and dtype of another, for subclasses that keep slots by themselves."""
-        made = self._make_like(reference_variable, name or "var", lambda: np.zeros(reference_variable.shape))
-        self._extra.append(made)
-        return made
-
-    def _get_variable_index(self, variable: Variable) -> int:
-        return next(index for index, known in enumerate(self._slots) if known is variable)
+    def iterations(self) -> Any:
+        """The number of updates: the variable that counts calls of `apply`, divided by the accumulation steps."""
+        steps = self.gradient_accumulation_steps
+        return self._iterations // steps if steps else self._iterations
 
     def exclude_from_weight_decay(self, var_list: Iterable[Variable] = (), var_names: Iterable[str] = ()) -> None:
         """Take variables out of weight decay: these, and those in whose path one of the regular expressions is found.
@@ -185,7 +97,7 @@ class Optimizer:
 
     # -- updating -----------------------------------------------------------------------------------------------------
 
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
         """Update from pairs `(gradient, variable)`; returns `iterations`. See `apply`."""
         pairs = list(grads_and_vars)
         self.apply([gradient for gradient, _ in pairs], [variable for _, variable in pairs])
@@ -207,24 +119,53 @@ class Optimizer:
             raise ShapeError(f"{self._kind} received {len(grads)} gradients for {len(variables)} variables.")
         if not variables:
             return
-        self.build(variables)
+        if not self.built or any(variable not in self._slots for variable in variables):
+            self.build(variables)
         with name_scope(self.name):
-            gradients, variables = self._present(grads, variables)
-            gradients = self._clipped([self._plain(g, v) for g, v in zip(gradients, variables, strict=True)])
-            rate = self.learning_rate
-            for gradient, variable in zip(gradients, variables, strict=True):
-                self._decay(variable, rate)
-                self.update_step(gradient, variable, rate)
-            self._average(variables)
-            for variable in variables:
-                constraint = getattr(variable, "constraint", None)
-                if constraint is not None:
-                    variable.assign(constraint(variable))
-            self.iterations.assign_add(1)
+            present, variables = self._present(grads, variables)
+            gradients = [self._plain(g, v) for g, v in zip(present, variables, strict=True)]
+            if self.gradient_accumulation_steps:
+                self._accumulate(gradients, variables, self.gradient_accumulation_steps)
+            else:
+                self._step(gradients, variables)
+            self._iterations.assign_add(1)
+
+    def stateless_apply(self, optimizer_variables: Sequence[Any], grads: Sequence[Any],
+                        trainable_variables: Sequence[Any]) -> tuple[list[Tensor], list[Tensor]]:
+        """(new trainable values, new optimizer values) from values; variables stay. See `stateless.stateless_apply`."""
+        return stateless_apply(self, optimizer_variables, grads, trainable_variables)
 
     def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Any) -> None:
         """Assign the new values of one variable and its slots."""
         raise NotImplementedError(f"{self._kind} does not define update_step().")
+
+    def _step(self, gradients: list[Tensor], variables: list[Variable]) -> None:
+        """One update: clip, decay, update, average, constrain."""
+        gradients = self._clipped(gradients)
+        rate = self.learning_rate
+        for gradient, variable in zip(gradients, variables, strict=True):
+            self._decay(variable, rate)
+            self.update_step(gradient, variable, rate)
+        self._average(variables)
+        for variable in variables:
+            constraint = getattr(variable, "constraint", None)
+            if constraint is not None:
+                variable.assign(constraint(variable))
+
+    def _accumulate(self, gradients: list[Tensor], variables: list[Variable], steps: int) -> None:
+        """Add the gradients up; each `steps`-th time update with their mean. In a trace: selects, no branch."""
+        sums = [self._accumulators[v] + g for g, v in zip(gradients, variables, strict=True)]
+
+        def keep() -> None:
+            for variable, total in zip(variables, sums, strict=True):
+                self._accumulators[variable].assign(total)
+
+        def update() -> None:
+            self._step([total / float(steps) for total in sums], variables)
+            for variable in variables:
+                self._accumulators[variable].assign(ops.zeros(variable.shape, dtype=variable.dtype))
+
+        ops.cond(ops.equal((self._iterations + 1) % steps, 0), update, keep)
 
     def _present(self, grads: Sequence[Any], variables: list[Variable]) -> tuple[list[Any], list[Variable]]:
         pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
@@ -254,21 +195,27 @@ class Optimizer:
             return [clipping.by_value(gradient, self.clipvalue) for gradient in gradients]
         return gradients
 
+    def decay_of(self, variable: Variable) -> float | None:
+        """The weight decay of a variable, before exclusions."""
+        return self.weight_decay
+
     def _decay(self, variable: Variable, rate: Any) -> None:
-        if not self.weight_decay or id(variable) in self._excluded:
+        decay = self.decay_of(variable)
+        if not decay or id(variable) in self._excluded:
             return
         if not any(re.search(pattern, variable.path) for pattern in self._excluded_names):
-            variable.assign(variable - variable * (self.weight_decay * ops.cast(rate, variable.dtype)))
+            variable.assign(variable - variable * (decay * ops.cast(rate, variable.dtype)))
 
     def _average(self, variables: list[Variable]) -> None:
         if not self.use_ema:
             return
+        updates = self.iterations
         for variable in variables:
-            momentum = ops.cast(ops.not_equal(self.iterations, 0), variable.dtype) * self.ema_momentum
+            momentum = ops.cast(ops.not_equal(updates, 0), variable.dtype) * self.ema_momentum
             average = self._averages[variable]
             average.assign(momentum * average + (1.0 - momentum) * variable)
             if self.ema_overwrite_frequency:
-                due = ops.equal((self.iterations + 1) % self.ema_overwrite_frequency, 0)
+                due = ops.equal((updates + 1) % self.ema_overwrite_frequency, 0)
                 variable.assign(ops.where(due, average, variable))
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
@@ -284,14 +231,11 @@ class Optimizer:
     # -- configs ------------------------------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
-        rate = self._learning_rate
-        config: dict[str, Any] = {"name": self.name}
-        config["learning_rate"] = (float(rate.numpy()) if isinstance(rate, Variable) else
-                                   SCHEDULES.serialize(rate) if isinstance(rate, LearningRateSchedule) else rate())
+        config: dict[str, Any] = {"name": self.name, "learning_rate": self._learning_rate_config()}
         for name in ("weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum",
-                     "ema_overwrite_frequency", "loss_scale_factor"):
+                     "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps"):
             config[name] = getattr(self, name)
-        return {**config, "gradient_accumulation_steps": None}
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

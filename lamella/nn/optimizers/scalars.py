@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor, Variable
@@ -36,3 +37,14 @@ def bias_correction(beta: float, step: Tensor) -> Tensor | float:
         0.19
     """
     return -ops.expm1(step * math.log(beta)) if beta > 0 else 1.0
+
+
+def adam_rate(learning_rate: Any, beta_1: float, beta_2: float, step: Tensor) -> Tensor:
+    """α = lr √(1 − β₂ᵗ) / (1 − β₁ᵗ), in the dtype of the step number.
+
+    Example:
+        >>> round(float(adam_rate(0.1, 0.9, 0.9, ops.convert_to_tensor(1.0))), 6)
+        0.316228
+    """
+    return (ops.cast(learning_rate, step.dtype) * ops.sqrt(ops.convert_to_tensor(bias_correction(beta_2, step)))
+            / bias_correction(beta_1, step))
