@@ -1,5 +1,6 @@
 # make demo    a fresh machine: environment, data, the first program with progress, evaluation and a TensorBoard log
 # make test    environment, ruff, mypy, all tests with the examples in the docstrings
+# make docs    write the generated parts of docs/ again
 # make bench   environment of the peers, then the benchmark table and the GEMM table
 #
 # The first python3 of at least 3.11 is used; say `make PYTHON=/path/to/python test` for another.
@@ -13,7 +14,7 @@ PIP_FLAGS := --disable-pip-version-check --quiet
 BENCH_FLAGS ?=
 TEST_FLAGS ?=
 
-.PHONY: demo test lint types tests bench gemm docs-check clean help
+.PHONY: demo test lint types tests bench gemm docs docs-check clean help
 
 help:
 	@sed -n '1,/^$$/s/^# //p' Makefile
@@ -51,6 +52,10 @@ types: $(VENV)/.test
 
 tests: $(VENV)/.test
 	$(VENV)/bin/python -m pytest $(TEST_FLAGS)
+
+docs: $(VENV)/.test
+	$(VENV)/bin/python tools/make_fit_page.py
+	$(VENV)/bin/python tools/make_numbers.py
 
 docs-check: $(VENV)/.test
 	$(VENV)/bin/python -m pytest -q tests/test_import_contract.py lamella

@@ -85,7 +85,7 @@ print("memory", program.plan.arena, program.scratch, sep="\\t")
 # For each printed number: what it is, where, and a piece of the line that computes it.
 LINES = [
     ("loss of a row: −Σ t ln p", "lamella/nn/losses/crossentropy.py", "categorical_crossentropy", "return -ops.sum"),
-    ("p, from the softmax's output", "lamella/nn/losses/crossentropy.py", "log_probabilities", "return ops.log(ops.clip"),
+    ("p, from the softmax's output", "lamella/nn/losses/crossentropy.py", "log_probabilities", "return ops.log("),
     ("loss of a batch: mean over its rows", "lamella/nn/losses/reduction.py", "reduce_weighted", "return total / max"),
     ("**loss**: each batch's, weighted with its rows", "lamella/training/step.py", "_track_loss", "update_state(loss"),
     ("... divided by the rows so far", "lamella/nn/metrics/reduction.py", "Mean.result", "return"),
@@ -100,7 +100,8 @@ LINES = [
      "lamella/nn/optimizers/adam.py", "Adam.update_step", "alpha ="),
     ("**learning rate** in the logs of TensorBoard, as it stands after the epoch",
      "lamella/callbacks/tensorboard.py", "TensorBoard.on_epoch_end", '"learning_rate"'),
-    ("`evaluate`'s **loss, accuracy**: the same metrics as a list", "lamella/training/trainer.py", "flattened", "values ="),
+    ("`evaluate`: **loss, accuracy**, the same metrics as a list",
+     "lamella/training/trainer.py", "flattened", "values ="),
 ]
 
 FREE = ("run", "schedule", "memory")  # parts that depend on the machine
@@ -158,7 +159,8 @@ def run(text: str, log: str = "") -> tuple[str, str]:
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder, "program.py")
         file.write_text(text, encoding="utf-8")
-        env = dict(os.environ) | {"PYTHONPATH": str(ROOT), "LAMELLA_CACHE_DIR": "", "LAMELLA_LOG": log, "COLUMNS": "200"}
+        env = dict(os.environ) | {"PYTHONPATH": str(ROOT), "LAMELLA_CACHE_DIR": "", "LAMELLA_LOG": log}
+        env["COLUMNS"] = "200"
         done = subprocess.run([sys.executable, str(file)], cwd=folder, env=env, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"The program failed:\n{done.stderr}")
@@ -228,13 +230,16 @@ def parts() -> dict[str, str]:
     result = {"program": fenced(PROGRAM, "python"), "run": fenced(run(STEP_LOSSES)[0])}
     for name in ("batch", "forward", "loss", "backward", "update", "metrics", "buffer"):
         result[f"graph-{name}"] = fenced([re.sub(r"(  #)? *program\.py:\d+$", "", line) for line in cut[name]])
-    result["others"] = (f"The other three weights follow in {len(cut['others'])} lines of the same kind. Each computes α anew: "
-                        "the next pass shares it.")
+    result["others"] = (f"The other three weights follow in {len(cut['others'])} lines of the same kind. "
+                        "Each computes α anew: the compiler's first pass shares it.")
     result["loop"] = fenced([graph.head, *(line.rstrip() for line in graph.loop), f"    {graph.signature} ..."])
     result["simplified"] = (f"{len(graph.equations)} equations of the body become {len(simple.equations)}.")
     schedule, memory = schedule_table()
     result["schedule"], result["memory"] = schedule, memory
-    rows = [f"| {what} | [{file}](../{file}): `{name}` | `{line_of(file, name, piece)}` |" for what, file, name, piece in LINES]
+    rows = [
+        f"| {what} | [{file}](../{file}): `{name}` | `{line_of(file, name, piece)}` |"
+        for what, file, name, piece in LINES
+    ]
     result["lines"] = "\n".join(["| number | file: function | the line |", "|---|---|---|", *rows])
     return result
 
@@ -244,9 +249,11 @@ def schedule_table() -> tuple[str, str]:
     rows = [line.split("\t") for line in printed.splitlines()]
     table = ["| phase | kernel | threads | schedule | computes | layers |", "|---|---|---|---|---|---|"]
     for phase, name, threads, schedule, work, layers in rows[:-1]:
-        table.append(f"| {phase} | {name} | {threads} | {schedule} | {shortened(work)} | {layers.replace('sequential/', '')} |")
+        where = layers.replace("sequential/", "")
+        table.append(f"| {phase} | {name} | {threads} | {schedule} | {shortened(work)} | {where} |")
     _, arena, scratch = rows[-1]
-    return "\n".join(table), f"All temporaries of a step lie in one arena of {int(arena):,} bytes; a thread's scratch is {int(scratch):,} bytes."
+    words = f"All temporaries lie in one arena of {int(arena):,} bytes; a thread's scratch is {int(scratch):,} bytes."
+    return "\n".join(table), words
 
 
 def shortened(work: str) -> str:

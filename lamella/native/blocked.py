@@ -18,6 +18,7 @@ from lamella.native.target import Machine
 
 CHUNK = 384  # reduction steps per chunk
 ROWS = 256  # rows per block, about
+PIECES = 8  # wanted pieces of work
 PACK_ROWS_FROM = 512  # columns from which copying A pays
 
 
@@ -39,9 +40,15 @@ class _Blocked(Contraction):
         self.chunk = -(-self.k // chunks)
         self.chunks = -(-self.k // self.chunk)
         self.k_group = self.k_groups[0]
-        blocks = max(-(-s.m // ROWS), 2 if s.m >= 4 * s.rows else 1)
+        # Pieces for the threads: more blocks of rows if there are more rows than columns, else groups of panels.
+        blocks = -(-s.m // ROWS)
+        if s.m >= s.n:
+            blocks = min(max(blocks, -(-PIECES // self.outer_size)), s.m_tiles)
         self.tiles = -(-s.m_tiles // blocks)  # per block
         self.blocks = -(-s.m_tiles // self.tiles)
+        groups = min(-(-PIECES // (self.outer_size * self.blocks)), s.panels)
+        self.group = -(-s.panels // groups)  # panels per group
+        self.groups = -(-s.panels // self.group)
         self.width = s.vectors * s.lanes
         self.a_step_m = self.a_at.get(self.m_group, 0)  # type: ignore[arg-type]
         self.a_step_k, self.b_step_k = self.a_at.get(self.k_group, 0), self.b_at.get(self.k_group, 0)
@@ -50,7 +57,7 @@ class _Blocked(Contraction):
         self.pack_a = s.n >= PACK_ROWS_FROM or same_sets or self.dtype != self.wide or self.a_step_m == 1
         # Scratch, in items: the panel of B, the block of A, partial results, a tile of the epilogue.
         self.a_items = self.tiles * s.rows * self.chunk if self.pack_a else 0
-        self.partial_items = self.tiles * s.rows * s.panels * self.width if self.chunks > 1 else 0
+        self.partial_items = self.tiles * s.rows * self.group * self.width if self.chunks > 1 else 0
         self.b_items = self.chunk * self.width
 
     def emit(self) -> Kernel:
@@ -60,25 +67,27 @@ class _Blocked(Contraction):
         for g in (self.m_group, self.n_group):
             if g is not None:
                 ev.level[g] = INNER
-        units = self.outer_size * self.blocks
+        units = self.outer_size * self.blocks * self.groups
         self.f.loop(LO, HI, 1, self._unit_block)
         flops = 2 * self.outer_size * s.m * s.n * self.k
         scratch = (self.b_items + self.a_items + self.partial_items + s.rows * self.width) * itemsize(self.wide)
         words = (f"m {s.m} n {s.n} k {self.k} outer {self.outer_size}: blocked, tile {s.rows} x {s.vectors} vectors of {s.lanes}, "
-                 f"{self.chunks} chunks of {self.chunk}, {self.blocks} blocks of {self.tiles} tiles, "
+                 f"{self.chunks} chunks of {self.chunk}, {self.blocks} blocks of {self.tiles} tiles, {self.groups} groups of panels, "
                  f"{'A and B packed' if self.pack_a else 'B packed'}, {units} units, {len(self.cluster.members) - 1} ops after")
         return finish(ev, units, flops // 4, words, scratch, flops)
 
     def _unit_block(self, unit: Val) -> list[Val]:
         ev, f = self.ev, self.f
         with ev.scope(ROW):
-            rest, block = f.divmod(unit, self.blocks)
+            rest, group = f.divmod(unit, self.groups)
+            rest, block = f.divmod(rest, self.blocks)
             for g in reversed(self.outer):
                 rest, ev.at[g] = f.divmod(rest, self.space.sizes[g])
             ev.open_section(ROW)
             self.a_base = self._base(self.a, self.a_at, self.a_const)
             self.b_base = self._base(self.b, self.b_at, self.b_const)
             first = f.imul(block, self.tiles)
+            self.first_panel = f.imul(group, self.group)
             f.loop(index(0), index(self.chunks), 1, lambda c: self._one_chunk(c, first))
         return []
 
@@ -99,13 +108,16 @@ class _Blocked(Contraction):
 
         def panel(p: Val) -> list[Val]:
             with self.ev.scope(ROW):
-                body(p, f.imul(p, self.width), s.vectors, s.lanes)
+                body(f.iadd(p, f.imul(self.first_panel, -1)), f.imul(p, self.width), s.vectors, s.lanes)
             return []
 
-        f.loop(index(0), index(full), 1, panel)
+        last = f.imin(f.iadd(self.first_panel, index(self.group)), index(full))
+        f.loop(self.first_panel, last, 1, panel)
         if rest:
+            mine = f.eq(self.first_panel, index((self.groups - 1) * self.group))
+            number = full - (self.groups - 1) * self.group
             with self.ev.scope(ROW):
-                body(index(full), index(full * self.width), *self._remainder(rest))
+                f.when(mine, lambda: body(index(number), index(full * self.width), *self._remainder(rest)))
 
     def _tiles(self, first: Val, body) -> None:  # type: ignore[no-untyped-def]
         """`body(number within the block, first row, rows)` for the block's tiles; the last tile of all may be shorter."""
@@ -205,7 +217,7 @@ class _Blocked(Contraction):
         if self.chunks == 1:
             self._epilogue(m, rows, n, vectors, active, f.loop(index(0), steps, 1, step, [zero] * (rows * vectors)))
             return
-        number = f.iadd(f.imul(t, s.panels), p)
+        number = f.iadd(f.imul(t, self.group), p)
         partial = f.address(self._part(self.b_items + self.a_items), f.imul(number, s.rows * self.width), self.wide)
         places = [f.address(partial, index(i * s.lanes), self.wide) for i in range(rows * vectors)]
         begin = f.eq(c, index(0))

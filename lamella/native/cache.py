@@ -34,7 +34,8 @@ def key(text: str, donate: Mapping[int, int]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _path(text: str, donate: Mapping[int, int]) -> Path:
+def path(text: str, donate: Mapping[int, int]) -> Path:
+    """The file of a program."""
     return Path(settings.cache_dir) / f"{key(text, donate)}.bin"
 
 
@@ -43,7 +44,7 @@ def load(text: str, donate: Mapping[int, int]) -> Compiled | None:
     if not settings.cache_dir:
         return None
     try:
-        raw = _path(text, donate).read_bytes()
+        raw = path(text, donate).read_bytes()
         header, _, code = raw.partition(b"\n")
         fields = json.loads(header)
         if fields.pop("sha256") != hashlib.sha256(code).hexdigest():
@@ -57,12 +58,12 @@ def save(text: str, donate: Mapping[int, int], compiled: Compiled) -> None:
     """Write atomically; a folder that can't be written to just means no cache."""
     if not settings.cache_dir:
         return
-    path = _path(text, donate)
+    target_file = path(text, donate)
     fields = {k: v for k, v in vars(compiled).items() if k != "code"} | {"sha256": hashlib.sha256(compiled.code).hexdigest()}
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        target_file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=target_file.parent, delete=False) as file:
             file.write(json.dumps(fields).encode() + b"\n" + compiled.code)
-        os.replace(file.name, path)
+        os.replace(file.name, target_file)
     except OSError:
         return

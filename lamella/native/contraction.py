@@ -102,7 +102,9 @@ def _tile_size(m: int, wide: int, registers: int) -> tuple[int, int]:
         widths = [(vectors, panels)] + [(rest_v, 1)] * (rest_v > 0)
         return sum(cycles(r, v) * c * d for r, c in heights for v, d in widths)
 
-    choices = [(r, v) for v in range(1, min(wide, 8) + 1) for r in range(1, min(m, 32) + 1) if r * v + v + spare <= registers]
+    widest = 8 if m > 1 else registers - 8  # a single row streams B: the wider, the longer its contiguous pieces
+    choices = [(r, v) for v in range(1, min(wide, widest) + 1) for r in range(1, min(m, 32) + 1)
+               if r * v + (v if r > 1 else 1) + spare <= registers]  # a lone row's B comes straight from memory
     # Equal tiles first: a remainder is a second copy of the code.
     return min(choices, key=lambda c: (round(total(*c), 3), m % c[0] > 0, wide % c[1] > 0, -c[0] * c[1]))
 

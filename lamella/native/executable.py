@@ -17,7 +17,7 @@ from lamella.native.team import aligned, team
 from lamella.settings import settings
 
 ARENA, SCRATCH, PROGRESS, TABLE = 0, 1, 2, 24  # words of a context, as in program.py
-_RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
+_RUN_ALONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
 @dataclass
@@ -49,7 +49,7 @@ class NativeExecutable:
         self.graph, self.donate, self.compiled, self._emit = graph, donate, compiled, emit
         self._library = Library(compiled.code)
         self.address = self._library.address("run")
-        self.function = _RUN(self.address)
+        self.run_alone = _RUN_ALONE(self._library.address("run_alone"))
         self.lock = threading.Lock()  # the arena serves one call at a time
         self.arena = aligned(compiled.arena)
         self._scratch: np.ndarray | None = None
@@ -117,22 +117,27 @@ class BoundCall:
         for word, array in enumerate([*self.arrays, *fresh], TABLE):
             self._context[word] = array.ctypes.data
         self._pointer = self._context.ctypes.data
+        self._context[SCRATCH] = exe.scratch(1).ctypes.data
+        self._serial = exe.compiled.serial
 
     def run(self) -> None:
         """Run on the team, or on this thread alone if the program is small or the team is busy; the results are the same."""
         exe = self._exe
-        threads = 1 if exe.compiled.serial else settings.threads
+        threads = settings.threads
+        if self._serial or threads <= 1:
+            with exe.lock:
+                exe.run_alone(self._pointer)
+            return
         with exe.lock:
-            self._context[SCRATCH] = exe.scratch(max(threads, 1)).ctypes.data
-            if threads > 1:
-                crew = team(threads)
-                if crew.lock.acquire(blocking=False):
-                    try:
-                        crew.run(exe.address, self._pointer)
-                    finally:
-                        crew.lock.release()
-                    return
-            exe.function(self._pointer, 0, 1)
+            self._context[SCRATCH] = exe.scratch(threads).ctypes.data
+            crew = team(threads)
+            if crew.lock.acquire(blocking=False):
+                try:
+                    crew.run(exe.address, self._pointer)
+                finally:
+                    crew.lock.release()
+            else:
+                exe.run_alone(self._pointer)
 
     def start(self) -> RunningCall:
         return RunningCall(self)

@@ -32,6 +32,7 @@ def compile(graph: Graph, donate: Mapping[int, int]) -> NativeExecutable:
     log("graph", lambda: format_graph(graph, sources=True))
     text = format_graph(graph)
     compiled = cache.load(text, donate)
+    log("cache", lambda: f"{graph.name}: {'compiled' if compiled is None else 'found'} {cache.path(text, donate) if settings.cache_dir else ''}")
     if compiled is None:
         compiled = build(graph, donate)
         cache.save(text, donate, compiled)

@@ -98,6 +98,10 @@ _RUN = """define void @run(ptr %ctx, i64 %tid, i64 %nt) nounwind {{
   {after}
   ret void
 }}
+define void @run_alone(ptr %ctx) nounwind {{
+  call void @run(ptr %ctx, i64 0, i64 1)
+  ret void
+}}
 """
 _X86_MODE = _RUN.format(before="""%old = alloca i32
   %new = alloca i32

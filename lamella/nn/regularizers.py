@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from lamella import ops
+from lamella.errors import ShapeError
 from lamella.frontend import Tensor
 from lamella.nn.registry import Registry, checked_config
 
@@ -123,5 +124,43 @@ class L2(Regularizer):
         return {"l2": self.l2}
 
 
-l1, l2, l1_l2 = L1, L2, L1L2
+@REGULARIZERS.register("orthogonal_regularizer", "orthogonal")
+class OrthogonalRegularizer(Regularizer):
+    """factor · ½ Σ_{i≠j} |cos(xᵢ, xⱼ)| / (n (n − 1) / 2): 0 if the n rows (or columns) of a matrix are orthogonal.
+
+    Args:
+        factor: see the formula.
+        mode: "rows" or "columns".
+
+    Raises:
+        ValueError: a bad factor or mode.
+        ShapeError: the weight is no matrix.
+
+    Example:
+        >>> round(float(OrthogonalRegularizer(1.0)(ops.convert_to_tensor([[1.0, 0.0], [1.0, 1.0]]))), 4)
+        0.7071
+    """
+
+    def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
+        self.factor = _factor("factor", factor)
+        if mode not in ("rows", "columns"):
+            raise ValueError(f"mode must be 'rows' or 'columns', received {mode!r}.")
+        self.mode = mode
+
+    def __call__(self, x: Any) -> Tensor:
+        x = ops.convert_to_tensor(x)
+        if len(x.shape) != 2:
+            raise ShapeError(f"The orthogonal regularizer is for matrices, received the shape {tuple(x.shape)}.")
+        rows = x if self.mode == "rows" else ops.transpose(x)
+        n = rows.shape[0]
+        squares = ops.sum(ops.square(rows), axis=1, keepdims=True)
+        rows = rows * ops.rsqrt(ops.maximum(squares, 1e-36))
+        cosines = ops.matmul(rows, ops.transpose(rows)) * (1.0 - ops.eye(n, dtype=x.dtype))
+        return self.factor * 0.5 * ops.sum(ops.abs(cosines)) / max(n * (n - 1) / 2, 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"factor": self.factor, "mode": self.mode}
+
+
+l1, l2, l1_l2, orthogonal_regularizer = L1, L2, L1L2, OrthogonalRegularizer
 get, serialize, deserialize = REGULARIZERS.get, REGULARIZERS.serialize, REGULARIZERS.deserialize

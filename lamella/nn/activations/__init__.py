@@ -36,6 +36,7 @@ from lamella.nn.activations.rectifiers import (
     silu,
 )
 from lamella.nn.activations.registry import ACTIVATIONS
+from lamella.nn.activations.sparse import glu, sparse_plus, sparse_sigmoid, sparsemax
 
 
 def get(identifier: Any) -> Callable[..., Any]:
@@ -56,8 +57,8 @@ serialize, deserialize = ACTIVATIONS.serialize, ACTIVATIONS.deserialize
 swish, hard_swish = silu, hard_silu
 
 __all__ = [
-    "ACTIVATIONS", "celu", "deserialize", "elu", "exponential", "gelu", "get", "hard_shrink", "hard_sigmoid",
+    "ACTIVATIONS", "celu", "deserialize", "elu", "exponential", "gelu", "get", "glu", "hard_shrink", "hard_sigmoid",
     "hard_silu", "hard_swish", "hard_tanh", "leaky_relu", "linear", "log_sigmoid", "log_softmax", "mish", "relu",
-    "relu6", "selu", "serialize", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign", "squareplus",
-    "swish", "tanh", "tanh_shrink", "threshold",
+    "relu6", "selu", "serialize", "sigmoid", "silu", "soft_shrink", "softmax", "softplus", "softsign", "sparse_plus",
+    "sparse_sigmoid", "sparsemax", "squareplus", "swish", "tanh", "tanh_shrink", "threshold",
 ]

@@ -21,7 +21,7 @@ class _SeparableConv(ConvolutionLayer):
         filters: number of output channels.
         kernel_size: size of the window, one int or one per spatial axis.
         strides: step between windows.
-        padding: "valid", "same" or, for SeparableConv1D, "causal".
+        padding: "valid" or "same".
         data_format: "channels_last" (default) or "channels_first".
         dilation_rate: step between the elements of a window.
         depth_multiplier: number of channels that the depthwise part makes of each.
@@ -38,7 +38,6 @@ class _SeparableConv(ConvolutionLayer):
         ShapeError: a window larger than the inputs.
     """
 
-    _causal = True
     _weight_names = ("depthwise", "pointwise", "bias")
 
     def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, padding: str = "valid",
@@ -80,7 +79,7 @@ class SeparableConv1D(_SeparableConv):
     {_SeparableConv.__doc__}
 
     Example:
-        >>> SeparableConv1D(4, 3, padding="causal")(ops.ones((2, 9, 5))).shape
+        >>> SeparableConv1D(4, 3, padding="same")(ops.ones((2, 9, 5))).shape
         (2, 9, 4)
     """
 

@@ -43,7 +43,8 @@ class Bidirectional(Layer):
 
     def __init__(self, layer: Any, merge_mode: str | None = "concat", weights: Any = None, backward_layer: Any = None,
                  **kwargs: Any) -> None:
-        if not hasattr(layer, "go_backwards") or not isinstance(layer, Layer):
+        recurrent = isinstance(layer, Layer) and hasattr(layer, "go_backwards")
+        if not recurrent:
             raise ValueError(f"Bidirectional needs a recurrent layer, received {layer!r}.")
         if merge_mode not in _MERGES:
             raise ValueError(f"merge_mode must be one of {list(_MERGES)}, received {merge_mode!r}.")

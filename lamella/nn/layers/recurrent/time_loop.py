@@ -7,7 +7,7 @@ from typing import Any
 
 from lamella import ops, tree
 from lamella.frontend import Tensor
-from lamella.nn.layers.recurrent.stacked_cells import can_prepare, output_size
+from lamella.nn.layers.recurrent.stacked_cells import StackedRNNCells, can_prepare, output_size
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,12 @@ class TimeLoop:
             new = tree.unflatten(states, tree.flatten(new))
             if here is not None:
                 new = tree.map_structure(lambda a, b: choose(here, a, b), new, states)
-                if self.zero_masked:
-                    output = choose(here, output, ops.zeros_like(output))
-                elif not isinstance(previous, tuple):
-                    output = choose(here, output, previous)
-            keep = previous if isinstance(previous, tuple) else output
-            return (new, keep), (output if self.sequences else None)
+                output = self._masked(here, output, new, previous)
+            return (new, _kept(previous, output)), (output if self.sequences else None)
 
         (states, last), outputs = ops.scan(body, carry, (rows, valid), reverse=self.backwards)
         if not self.sequences:
-            return (self._from_states(states, mask) if isinstance(last, tuple) else last), states
+            return (self._output_state(states) if isinstance(last, tuple) else last), states
         outputs = ops.flip(outputs, axis=0) if self.backwards else outputs
         return time_major(outputs), states
 
@@ -69,23 +65,38 @@ class TimeLoop:
             return lambda x, states: cell(x, states, training=training), rows
         return (lambda x, states: cell(x, states)) if callable(cell) else cell.call, rows
 
+    def _masked(self, here: Tensor, output: Tensor, states: Any, previous: Any) -> Tensor:
+        """The output of a step that some samples skip."""
+        if self.zero_masked:
+            return choose(here, output, ops.zeros_like(output))
+        state = self._output_state(states)
+        return choose(here, output, previous) if state is None else state
+
+    def _output_state(self, states: Any) -> Tensor | None:
+        """The state that the output equals, if there is one: the first of the (last) cell."""
+        cell = self.cell
+        while isinstance(cell, StackedRNNCells):
+            cell, states = cell.cells[-1], states[-1]
+        own = can_prepare(cell) and getattr(cell, "output_is_state", False)
+        return tree.flatten(states)[0] if own else None
+
     def _first_output(self, states: Any, mask: Any) -> Any:
-        """What stands for the output before the first step; an empty tuple where no step needs it."""
-        carried_over = mask is not None and not self.zero_masked
-        if not (carried_over if self.sequences else self.zero_masked or not self._output_is_state):
+        """What stands for the output before the first step; an empty tuple where the states tell it."""
+        zeroed = self.zero_masked and mask is not None
+        if self._output_state(states) is None:
+            wanted = not self.sequences or (mask is not None and not zeroed)
+        else:
+            wanted = not self.sequences and zeroed
+        if not wanted:
             return ()
         first = tree.flatten(states)[0]
         size = output_size(self.cell)
         return ops.zeros((first.shape[0], *(size if isinstance(size, (list, tuple)) else (size,))), dtype=first.dtype)
 
-    @property
-    def _output_is_state(self) -> bool:
-        return can_prepare(self.cell) and getattr(self.cell, "output_is_state", False)
 
-    def _from_states(self, states: Any, mask: Any) -> Tensor:
-        """The last output of a cell whose output is its first state; 0 where every step was masked."""
-        last = tree.flatten(states)[0]
-        return last if mask is None else choose(ops.any(mask, axis=1), last, ops.zeros_like(last))
+def _kept(previous: Any, output: Tensor) -> Any:
+    """The output for the next step, if that wants it."""
+    return previous if isinstance(previous, tuple) else output
 
 
 def _listed(states: Any) -> list[Any]:

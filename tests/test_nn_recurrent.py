@@ -1,0 +1,335 @@
+"""Recurrent layers against Keras (JAX) with the same weights: outputs, states, masks, gradients; and compiled training."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+keras = pytest.importorskip("keras")
+jax = pytest.importorskip("jax")
+
+from lamella import ops, tree  # noqa: E402
+from lamella.errors import LamellaError, ShapeError  # noqa: E402
+from lamella.frontend import GradientTape, Variable, function  # noqa: E402
+from lamella.nn import layers  # noqa: E402
+from lamella.training import Sequential  # noqa: E402
+
+RNG = np.random.default_rng(11)
+
+
+def normal(*shape):
+    return RNG.standard_normal(shape).astype(np.float32)
+
+
+X = normal(3, 5, 4)
+ONE_STEP, ONE_SAMPLE = normal(3, 1, 4), normal(1, 7, 3)
+MASK = np.array([[1, 1, 1, 1, 1], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
+EACH = [("SimpleRNN", {}), ("LSTM", {}), ("GRU", {}), ("GRU", {"reset_after": False})]
+FLAGS = [
+    {},
+    {"return_sequences": True},
+    {"return_sequences": True, "return_state": True, "go_backwards": True},
+    {"go_backwards": True},
+    {"return_sequences": True, "zero_output_for_mask": True},
+    {"zero_output_for_mask": True, "return_state": True},
+]
+OPTIONS = [
+    ("SimpleRNN", {"activation": "relu", "use_bias": False}, X),
+    ("LSTM", {"activation": "elu", "recurrent_activation": "hard_sigmoid", "unit_forget_bias": False}, X),
+    ("LSTM", {"use_bias": False, "return_sequences": True}, ONE_SAMPLE),
+    ("GRU", {"use_bias": False, "reset_after": False}, X),
+    ("GRU", {"use_bias": False, "return_sequences": True}, ONE_STEP),
+    ("LSTM", {"return_sequences": True}, ONE_STEP),
+    ("SimpleRNN", {"unroll": True}, ONE_STEP),
+]
+
+
+def fill(ours, theirs, *args, **kwargs):
+    """Build both and give them the same weights."""
+    ours(*args, **kwargs), theirs(*args, **kwargs)
+    weights = [0.5 * normal(*w.shape) for w in theirs.get_weights()]
+    ours.set_weights(weights), theirs.set_weights(weights)
+    return ours, theirs
+
+
+def pair(name, kwargs, x, units=3):
+    return fill(getattr(layers, name)(units, **kwargs), getattr(keras.layers, name)(units, **kwargs), x)
+
+
+def assert_same(got, want, tolerance=3e-6):
+    got, want = tree.flatten(got), jax.tree.leaves(want)
+    assert len(got) == len(want)
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=0, atol=tolerance * (1 + np.abs(b).max()))
+
+
+def assert_same_gradients(ours, theirs, x, mask=None, tolerance=1e-5):
+    """Of sum(sin(k + 1) * output_k^2) towards weights and inputs."""
+    def loss(outputs, sin, total):
+        return sum(total(y * y * sin(k + 1.0)) for k, y in enumerate(outputs))
+
+    x = ops.convert_to_tensor(x)
+    with GradientTape() as tape:
+        tape.watch(x)
+        value = loss(tree.flatten(ours(x, mask=mask)), np.sin, ops.sum)
+    grads = tape.gradient(value, [x, *ours.trainable_variables])
+
+    def their_loss(x, variables):
+        out, _ = theirs.stateless_call(variables, [v.value for v in theirs.non_trainable_variables], x, mask=mask)
+        return loss(jax.tree.leaves(out), np.sin, jax.numpy.sum)
+
+    want_x, want = jax.grad(their_loss, (0, 1))(np.asarray(x), [v.value for v in theirs.trainable_variables])
+    assert_same(grads, [want_x, *want], tolerance)
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["whole", "masked"])
+@pytest.mark.parametrize("flags", FLAGS, ids=[",".join(f) or "plain" for f in FLAGS])
+@pytest.mark.parametrize(("name", "kwargs"), EACH, ids=["SimpleRNN", "LSTM", "GRU", "GRU-before"])
+def test_outputs_and_states(name, kwargs, flags, mask):
+    ours, theirs = pair(name, {**kwargs, **flags}, X)
+    got = ours(X, mask=mask)
+    assert_same(got, theirs(X, mask=mask))
+    assert isinstance(got, tuple) == flags.get("return_state", False)
+    symbolic = type(ours).from_config(ours.get_config())(layers.Input((5, 4)))
+    assert [t.shape[1:] for t in tree.flatten(symbolic)] == [t.shape[1:] for t in tree.flatten(got)]
+
+
+@pytest.mark.parametrize(("name", "kwargs", "x"), OPTIONS, ids=[f"{o[0]}-{i}" for i, o in enumerate(OPTIONS)])
+def test_options_odd_sizes_and_length_one(name, kwargs, x):
+    ours, theirs = pair(name, kwargs, x, units=5)
+    assert_same(ours(x), theirs(x))
+    assert_same_gradients(ours, theirs, x)
+    assert [w.path for w in ours.weights] == [w.path for w in theirs.weights]
+    again = type(ours).from_config(ours.get_config())
+    assert again.get_config() == ours.get_config()
+    keras.layers.deserialize(layers.serialize(ours))
+
+
+@pytest.mark.parametrize("mask", [None, MASK], ids=["whole", "masked"])
+@pytest.mark.parametrize("flags", FLAGS[1:4], ids=["sequences", "all", "backwards"])
+@pytest.mark.parametrize(("name", "kwargs"), EACH, ids=["SimpleRNN", "LSTM", "GRU", "GRU-before"])
+def test_gradients(name, kwargs, flags, mask):
+    ours, theirs = pair(name, {**kwargs, **flags}, X)
+    assert_same_gradients(ours, theirs, X, mask)
+
+
+@pytest.mark.parametrize(("name", "states"), [("SimpleRNN", 1), ("LSTM", 2), ("GRU", 1)])
+def test_initial_state(name, states):
+    ours, theirs = pair(name, {"return_sequences": True, "return_state": True}, X)
+    first = [normal(3, 3) for _ in range(states)]
+    assert_same(ours(X, initial_state=first), theirs(X, initial_state=first))
+    assert_same(ours(X, initial_state=first, mask=MASK), theirs(X, initial_state=first, mask=MASK))
+    with pytest.raises(ShapeError, match=r"needs states of shapes \[\(3, 3\).* received \[\(3, 2\)"):
+        ours(X, initial_state=[normal(3, 2)] * states)
+
+
+@pytest.mark.parametrize("name", ["SimpleRNNCell", "LSTMCell", "GRUCell"])
+def test_cells_alone_and_in_rnn(name):
+    ours, theirs = getattr(layers, name)(3), getattr(keras.layers, name)(3)
+    states = [normal(3, 3) for _ in range(2 if name == "LSTMCell" else 1)]
+    fill(ours, theirs, X[:, 0], states)
+    assert_same(ours(X[:, 0], states), theirs(X[:, 0], states))
+    outer = fill(layers.RNN(layers.deserialize(layers.serialize(ours)), return_sequences=True),
+                 keras.layers.RNN(keras.layers.deserialize(keras.layers.serialize(theirs)), return_sequences=True), X)
+    assert_same(outer[0](X, mask=MASK), outer[1](X, mask=MASK))
+    assert [w.path.split("/")[1:] for w in outer[0].weights] == [w.path.split("/")[1:] for w in outer[1].weights]
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=[",".join(f) or "plain" for f in FLAGS])
+def test_stacked_cells(flags):
+    def stack(library):
+        return library.RNN([library.LSTMCell(3), library.GRUCell(2), library.SimpleRNNCell(4)], **flags)
+
+    ours, theirs = fill(stack(layers), stack(keras.layers), X)
+    for mask in (None, MASK):
+        assert_same(ours(X, mask=mask), theirs(X, mask=mask))
+    assert_same_gradients(ours, theirs, X)
+    assert layers.RNN.from_config(ours.get_config()).get_config() == ours.get_config()
+
+
+def minimal_cell(library, scale):
+    class Minimal(library.Layer):
+        """A cell with the least that RNN asks for, whose output isn't its state."""
+
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.state_size = 4
+
+        def build(self, input_shape):
+            self.kernel = self.add_weight(shape=(input_shape[-1], 4), initializer="ones", name="kernel")
+
+        def call(self, inputs, states):
+            h = inputs @ self.kernel * 0.1 + states[0] * 0.5
+            return h * scale, [h]
+
+    return Minimal()
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=[",".join(f) or "plain" for f in FLAGS])
+def test_custom_cell(flags):
+    ours = layers.RNN(minimal_cell(layers, 3.0), **flags)
+    theirs = keras.layers.RNN(minimal_cell(keras.layers, 3.0), **flags)
+    fill(ours, theirs, X)
+    assert_same(ours(X), theirs(X))
+    # Keras takes the first state for the last output of a masked step, which is right for its own cells only.
+    outputs = tree.flatten(ours(X, mask=MASK))[0].numpy()
+    plain = tree.flatten(layers.RNN(ours.cell, return_sequences=True, go_backwards=ours.go_backwards)(X[:, 1:3]))[0]
+    want = plain.numpy()[1, -1] * (0 if ours.zero_output_for_mask else 1)
+    np.testing.assert_allclose(outputs[1, -1] if ours.return_sequences else outputs[1], want, atol=1e-6)
+    assert np.abs(outputs[2]).max() == 0
+
+
+def test_a_cell_that_assigns_is_refused():
+    class Counting(layers.SimpleRNNCell):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.count = Variable(0.0, trainable=False, name="count")
+
+        def call(self, inputs, states, training=False):
+            self.count.assign_add(1.0)
+            return super().call(inputs, states, training)
+
+    with pytest.raises(LamellaError, match="count' can't be assigned inside"):
+        layers.RNN(Counting(3))(X)
+
+
+@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave", None])
+@pytest.mark.parametrize("flags", [{}, {"return_sequences": True}, {"return_sequences": True, "return_state": True}],
+                         ids=["last", "sequences", "states"])
+def test_bidirectional(merge, flags):
+    def wrap(library):
+        return library.Bidirectional(library.LSTM(3, **flags), merge_mode=merge)
+
+    ours, theirs = fill(wrap(layers), wrap(keras.layers), X)
+    for mask in (None, MASK):
+        assert_same(ours(X, mask=mask), theirs(X, mask=mask))
+    assert_same_gradients(ours, theirs, X, MASK)
+    assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
+    again = layers.Bidirectional.from_config(ours.get_config())
+    assert again.get_config() == ours.get_config()
+    symbolic = again(layers.Input((5, 4)))
+    assert [t.shape[1:] for t in tree.flatten(symbolic)] == [t.shape[1:] for t in tree.flatten(ours(X))]
+
+
+def test_bidirectional_takes_another_backward_layer_and_states():
+    def wrap(library):
+        return library.Bidirectional(library.GRU(3, return_sequences=True), merge_mode="concat",
+                                     backward_layer=library.LSTM(2, go_backwards=True, return_sequences=True))
+
+    ours, theirs = fill(wrap(layers), wrap(keras.layers), X)
+    assert_same(ours(X), theirs(X))
+    both = fill(layers.Bidirectional(layers.GRU(3)), keras.layers.Bidirectional(keras.layers.GRU(3)), X)
+    first = [normal(3, 3), normal(3, 3)]
+    assert_same(both[0](X, initial_state=first), both[1](X, initial_state=first))
+    with pytest.raises(ValueError, match="walk the other way"):
+        layers.Bidirectional(layers.GRU(3), backward_layer=layers.GRU(3))
+    with pytest.raises(ValueError, match="merge_mode must be one of"):
+        layers.Bidirectional(layers.GRU(3), merge_mode="max")
+    with pytest.raises(ValueError, match="needs a recurrent layer"):
+        layers.Bidirectional(layers.Dense(3))
+
+
+def test_stateful_layers_keep_and_reset_their_states():
+    ours, theirs = pair("LSTM", {"stateful": True}, X)
+    for layer in (ours, theirs):
+        layer.reset_state()
+    for _ in range(3):
+        assert_same(ours(X), theirs(X))
+    ours.reset_state(), theirs.reset_state()
+    compiled = function(lambda x: ours(x))
+    for _ in range(2):
+        assert_same(compiled(X), theirs(X))
+    with pytest.raises(ShapeError, match=r"for this batch; it keeps \[\(3, 3\), \(3, 3\)\]"):
+        ours(X[:2])
+    with pytest.raises(ValueError, match="stateful and needs a fixed batch size"):
+        layers.GRU(3, stateful=True)(layers.Input((5, 4)))
+
+
+@pytest.mark.parametrize(("name", "kwargs"), EACH, ids=["SimpleRNN", "LSTM", "GRU", "GRU-before"])
+def test_dropout_masks_are_the_same_at_all_steps(name, kwargs):
+    layer = getattr(layers, name)(3, dropout=0.5, seed=3, return_sequences=True, **kwargs)
+    x = np.ones((4, 6, 50), np.float32)
+    layer(x)
+    rows, _ = layer.cell.prepare(ops.transpose(x, (1, 0, 2)), True)
+    assert np.ptp(rows.numpy(), axis=0).max() < 1e-5 and np.ptp(rows.numpy(), axis=1).max() > 1e-3
+    assert np.array_equal(layer(x).numpy(), layer(x).numpy())
+    assert not np.array_equal(layer(x, training=True).numpy(), layer(x, training=True).numpy())
+
+    recurrent = getattr(layers, name)(3, recurrent_dropout=0.4, seed=5, return_sequences=True, **kwargs)
+    first, second = recurrent(x, training=True), recurrent(x, training=True)
+    np.testing.assert_allclose(first[:, 0].numpy(), second[:, 0].numpy())  # the state is 0 there
+    assert not np.allclose(first[:, 1:].numpy(), second[:, 1:].numpy())
+    compiled = function(lambda v: recurrent(v, training=True))
+    recurrent.cell.seed_generator.state.assign(np.array([5, 0], np.uint32))
+    np.testing.assert_allclose(compiled(x).numpy(), first.numpy(), atol=1e-6)
+
+
+def test_masks_travel_on():
+    ids = np.array([[1, 2, 0], [3, 0, 0]], np.int32)
+    def stack(library):
+        embedding, inner, last = library.Embedding(5, 4, mask_zero=True), library.LSTM(3, return_sequences=True), \
+            library.GRU(2)
+        return embedding, inner, last
+
+    ours, theirs = stack(layers), stack(keras.layers)
+    x, y = ids, ids
+    for mine, other in zip(ours, theirs, strict=True):
+        mine(x), other(y)
+        weights = [normal(*w.shape) for w in other.get_weights()]
+        mine.set_weights(weights), other.set_weights(weights)
+        x, y = mine(x), other(y)
+        assert_same(x, y)
+
+
+def adam_step(model, x, y):
+    optimizer_rate = 0.1
+    with GradientTape() as tape:
+        loss = ops.mean(ops.square(model(x, training=True) - y))
+    variables = model.trainable_variables
+    for variable, grad in zip(variables, tape.gradient(loss, variables), strict=True):
+        variable.assign_sub(optimizer_rate * grad)
+    return loss
+
+
+@pytest.mark.parametrize("inner", [
+    lambda: [layers.LSTM(7, return_sequences=True), layers.LSTM(5)],
+    lambda: [layers.Bidirectional(layers.GRU(6, return_sequences=True)), layers.SimpleRNN(3)],
+], ids=["lstm", "bidirectional"])
+def test_compiled_training_steps_equal_eager_ones(inner):
+    x, y = normal(9, 11, 3), normal(9, 1)
+    models = [Sequential([*inner(), layers.Dense(1)]) for _ in range(2)]
+    for model in models:
+        model(x)
+    models[1].set_weights(models[0].get_weights())
+    step = function(lambda x, y: adam_step(models[1], x, y))
+    for _ in range(3):
+        np.testing.assert_allclose(step(x, y).numpy(), adam_step(models[0], x, y).numpy(), rtol=1e-4)
+    for a, b in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-4)
+
+
+def test_fit_trains_an_lstm_inside_of_the_epoch_loop():
+    x = normal(50, 8, 2)
+    y = (x[:, :, 0].sum(1) > 0).astype(np.float32)[:, None]
+    model = Sequential([layers.LSTM(8), layers.Dense(1, activation="sigmoid")])
+    model.compile(optimizer="adam", loss="binary_crossentropy")
+    model.optimizer.learning_rate = 0.05
+    history = model.fit(x, y, batch_size=16, epochs=12, verbose=0).history["loss"]
+    assert history[-1] < 0.5 * history[0]
+
+
+@pytest.mark.parametrize(("make", "error", "text"), [
+    (lambda: layers.LSTM(0), ValueError, "units of layer 'lstm_cell.*' must be an int > 0"),
+    (lambda: layers.LSTM(3, dropout=2.0), ValueError, r"dropout of layer 'lstm_cell.*' must be a finite number"),
+    (lambda: layers.LSTM(3, unit=4), TypeError, "no argument 'unit'"),
+    (lambda: layers.LSTM(3)(normal(2, 4)), ShapeError, "takes .batch, steps, ...., received shape"),
+    (lambda: layers.RNN(3), ValueError, "needs cells, which have call"),
+    (lambda: layers.StackedRNNCells([]), ValueError, "at least one cell"),
+    (lambda: layers.GRU(3)(X, mask=MASK[:, :2]), ShapeError, r"expects a mask of shape \(3, 5\), received \(3, 2\)"),
+])
+def test_bad_arguments_name_the_cause(make, error, text):
+    with pytest.raises(error, match=text):
+        make()
