@@ -10,18 +10,16 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-
-def _float_tensors(arrays):
-    from lamella import ops
-    return [ops.convert_to_tensor(a) for a in arrays]
+from lamella import executor, ops, reference
+from lamella.autodiff import gradient_graph
+from lamella.frontend import GradientTape, TensorSpec, trace
+from lamella.nn import layers
 
 
 def _gradients(layer, arrays, many, directions, training):
     """Outputs and the gradients of Σ output · direction towards float inputs and trainable weights, here."""
-    from lamella import ops
-    from lamella.frontend import GradientTape
-    tensors = _float_tensors(arrays)
-    with GradientTape(persistent=False) as tape:
+    tensors = [ops.convert_to_tensor(a) for a in arrays]
+    with GradientTape() as tape:
         for tensor in tensors:
             tape.watch(tensor)
         out = layer(tensors if many else tensors[0], **training)
@@ -32,7 +30,7 @@ def _gradients(layer, arrays, many, directions, training):
 
 def _keras_gradients(layer, arrays, many, directions, training):
     """The same in Keras on JAX."""
-    import jax
+    jax = pytest.importorskip("jax")
 
     def loss(weights, inputs):
         out, _ = layer.stateless_call(weights, [v.value for v in layer.non_trainable_variables],
@@ -46,9 +44,7 @@ def _keras_gradients(layer, arrays, many, directions, training):
 
 def _compare(name, kwargs, inputs, training=None, gradients=True, rtol=2e-4, atol=2e-5):
     """A layer against Keras': outputs, gradients, weights, shapes, configs; returns both layers."""
-    import keras
-
-    from lamella.nn import layers
+    keras = pytest.importorskip("keras")
     many = isinstance(inputs, list)
     arrays = inputs if many else [inputs]
     training = {} if training is None else {"training": training}
@@ -90,15 +86,11 @@ def _compare(name, kwargs, inputs, training=None, gradients=True, rtol=2e-4, ato
 @pytest.fixture
 def same_as_keras():
     """`same_as_keras(layer name, arguments, inputs)`: a layer here and in Keras (JAX), with the same weights."""
-    pytest.importorskip("keras")
     return _compare
 
 
 def _native(function, *arrays, gradient=True, atol=1e-5):
     """A function of float32 arrays, forward and gradient: native code against the reference interpreter."""
-    from lamella import executor, reference
-    from lamella.autodiff import gradient_graph
-    from lamella.frontend import TensorSpec, trace
     traced = trace(function, [TensorSpec(a.shape, "float32") for a in arrays], "f")
     values = [*arrays, *(v.numpy() for v in traced.variables)]
     graphs = [traced.graph]

@@ -129,6 +129,15 @@ def test_blocked_products(equation, m, n, k, threads):
     assert_close(graph, [rng.standard_normal(s).astype(np.float32) for s in shapes], 64.0)
 
 
+def test_blocked_products_with_two_reduction_axes(threads):
+    shapes = (37, 21, 128), (21, 37, 512)
+    rng = np.random.default_rng(0)
+    b = Builder()
+    x, y = (b.input(TensorType(s, "float32")) for s in shapes)
+    graph = b.build([b.contract(x, y, spec=einsum_spec("tbm,btn->mn", *shapes))])
+    assert_close(graph, [rng.standard_normal(s).astype(np.float32) for s in shapes], 64.0)
+
+
 def training_graph(steps: int, batch: int = 8, rows: int = 40) -> tuple[Graph, list[np.ndarray], dict[int, int]]:
     """A loop of gradient steps on a linear model, over batches of a shuffled array."""
     f = "float32"

@@ -1,4 +1,4 @@
-"""Pools against Keras (JAX): outputs and gradients; both targets; ties; what they refuse; a small network that trains."""
+"""Pools against Keras (JAX): outputs and gradients, ties, both targets, what they refuse; a small network trains."""
 
 from __future__ import annotations
 

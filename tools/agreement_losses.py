@@ -52,7 +52,8 @@ QUARTERS = np.round(REAL * 2) / 2  # many ties
 CASES = [
     Case("MeanSquaredError", {}, REAL, UNIT),
     Case("MeanSquaredError", {}, 1e15 * REAL, 1e15 * UNIT),
-    Case("MeanAbsoluteError", {}, QUARTERS, QUARTERS[::-1].copy()),
+    Case("MeanAbsoluteError", {}, REAL, UNIT),
+    Case("MeanAbsoluteError", {}, QUARTERS, QUARTERS[::-1].copy(), gradient=False),
     Case("MeanAbsolutePercentageError", {}, REAL, UNIT),
     Case("MeanAbsolutePercentageError", {}, np.zeros_like(REAL), UNIT),
     Case("MeanSquaredLogarithmicError", {}, REAL, REAL[::-1].copy()),
@@ -104,6 +105,7 @@ CASES = [
 ]
 
 NOTES = {
+    "MeanAbsoluteError": "Gradient 0 where p = t; Keras with JAX: ±1.",
     "SparseCategoricalCrossentropy": "Class numbers out of range are an error; Keras counts them as 0.",
     "BinaryFocalCrossentropy": "From logits exact; Keras clips σ(z), so that it saturates for |z| > 16.",
     "CategoricalFocalCrossentropy": "From logits exact; Keras clips the softmax.",

@@ -8,6 +8,8 @@ it is used by many panels or its rows fall on the same cache sets. Partial resul
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from lamella.native.contraction import Contraction
 from lamella.native.evaluate import INNER, ROW
 from lamella.native.fuse import Cluster
@@ -27,7 +29,7 @@ def contract_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
     plain = Contraction(plan, cluster, host)
     m, n, k = plain.s.m, plain.s.n, plain.k
     big = (m * k + k * n + m * n) * itemsize(plain.wide) > host.l2 and min(m, k) >= 64 and n >= host.lanes()
-    if big and len(plain.k_groups) == 1:
+    if big and len(plain.k_groups) <= 2:
         return _Blocked(plan, cluster, host).emit()
     return plain.emit()
 
@@ -36,10 +38,14 @@ class _Blocked(Contraction):
     def __init__(self, plan: Plan, cluster: Cluster, host: Machine) -> None:
         super().__init__(plan, cluster, host)
         s = self.s
-        chunks = -(-self.k // CHUNK)
-        self.chunk = -(-self.k // chunks)
-        self.chunks = -(-self.k // self.chunk)
+        # With two reduction groups a chunk is some positions of the first and all of the second; they are packed as one.
         self.k_group = self.k_groups[0]
+        self.inner = self._size(self.k_groups[1]) if len(self.k_groups) == 2 else 1
+        positions = self.space.sizes[self.k_group]
+        chunks = -(-positions // max(1, CHUNK // self.inner))
+        self.positions = -(-positions // chunks)  # per chunk
+        self.chunks = -(-positions // self.positions)
+        self.chunk = self.positions * self.inner
         # Pieces for the threads: more blocks of rows if there are more rows than columns, else groups of panels.
         blocks = -(-s.m // ROWS)
         if s.m >= s.n:
@@ -51,10 +57,10 @@ class _Blocked(Contraction):
         self.groups = -(-s.panels // self.group)
         self.width = s.vectors * s.lanes
         self.a_step_m = self.a_at.get(self.m_group, 0)  # type: ignore[arg-type]
-        self.a_step_k, self.b_step_k = self.a_at.get(self.k_group, 0), self.b_at.get(self.k_group, 0)
+        self.a_step_k, self.b_step_k = ([at.get(g, 0) for g in self.k_groups] for at in (self.a_at, self.b_at))
         self.b_step_n = self.b_at.get(self.n_group, 0)  # type: ignore[arg-type]
         same_sets = self.a_step_m * itemsize(self.dtype) % 4096 == 0 and s.rows > 6
-        self.pack_a = s.n >= PACK_ROWS_FROM or same_sets or self.dtype != self.wide or self.a_step_m == 1
+        self.pack_a = s.n >= PACK_ROWS_FROM or same_sets or self.dtype != self.wide or self.a_step_m == 1 or self.inner > 1
         # Scratch, in items: the panel of B, the block of A, partial results, a tile of the epilogue.
         self.a_items = self.tiles * s.rows * self.chunk if self.pack_a else 0
         self.partial_items = self.tiles * s.rows * self.group * self.width if self.chunks > 1 else 0
@@ -95,8 +101,10 @@ class _Blocked(Contraction):
         """All panels and tiles of a block, for one chunk of K."""
         f, s = self.f, self.s
         with self.ev.scope(ROW):
-            start = f.imul(c, self.chunk)
-            steps = f.imin(index(self.chunk), f.iadd(index(self.k), f.imul(start, -1))) if self.k % self.chunk else index(self.chunk)
+            start = f.imul(c, self.positions)
+            total = self.space.sizes[self.k_group]
+            left = f.iadd(index(total), f.imul(start, -1))
+            steps = f.imin(index(self.positions), left) if total % self.positions else index(self.positions)
             if self.pack_a:
                 self._tiles(first, lambda t, m, rows: self._pack_tile(t, m, rows, start, steps))
             self._all_panels(lambda p, n, vectors, active: self._one_panel_of(c, first, start, steps, p, n, vectors, active))
@@ -142,40 +150,55 @@ class _Blocked(Contraction):
     def _part(self, items: int) -> Val:
         return self.f.address(SCRATCH, index(items), self.wide)
 
+    def _each_step(self, steps: Val, body: Callable[[Val, Callable[[list[int]], Val]], None]) -> None:
+        """`body(number of the step, offset for the steps of an operand)` for all reduction steps of a chunk."""
+        f = self.f
+
+        def outer(k: Val) -> list[Val]:
+            if self.inner == 1:
+                body(k, lambda by: f.imul(k, by[0]))
+                return []
+
+            def inner(j: Val) -> list[Val]:
+                body(f.iadd(f.imul(k, self.inner), j), lambda by: f.iadd(f.imul(k, by[0]), f.imul(j, by[1])))
+                return []
+
+            return f.loop(index(0), index(self.inner), 1, inner)
+
+        f.loop(index(0), steps, 1, outer)
+
     def _pack_tile(self, t: Val, m: Val, rows: int, start: Val, steps: Val) -> None:
         """A[rows of a tile, a chunk] -> scratch[tile][k][row]."""
         f, s = self.f, self.s
-        origin = f.address(self.a_base, f.iadd(f.imul(m, self.a_step_m), f.imul(start, self.a_step_k)), self.dtype)
+        origin = f.address(self.a_base, f.iadd(f.imul(m, self.a_step_m), f.imul(start, self.a_step_k[0])), self.dtype)
         target = f.address(self._part(self.b_items), f.imul(t, s.rows * self.chunk), self.wide)
 
-        def step(k: Val) -> list[Val]:
-            source = f.address(origin, f.imul(k, self.a_step_k), self.dtype)
+        def step(k: Val, offset: Callable[[list[int]], Val]) -> None:
+            source = f.address(origin, offset(self.a_step_k), self.dtype)
             row = f.address(target, f.imul(k, s.rows), self.wide)
             if self.a_step_m == 1 and rows <= s.lanes:
                 mask = f.lane_mask(rows, s.lanes)
                 f.store(f.cast(f.load(source, self.dtype, s.lanes, mask), self.wide), row, mask)
-                return []
+                return
             for i in range(rows):
                 value = f.cast(f.load(f.address(source, index(i * self.a_step_m), self.dtype), self.dtype), self.wide)
                 f.store(value, f.address(row, index(i), self.wide))
-            return []
 
-        f.loop(index(0), steps, 1, step)
+        self._each_step(steps, step)
 
     def _pack_panel(self, n: Val, start: Val, steps: Val, vectors: int, active: int) -> None:
         """B[a chunk, a panel] -> scratch[k][column]; columns that don't exist become zeros."""
         f, s = self.f, self.s
-        origin = f.address(self.b_base, f.iadd(f.imul(n, self.b_step_n), f.imul(start, self.b_step_k)), self.dtype)
+        origin = f.address(self.b_base, f.iadd(f.imul(n, self.b_step_n), f.imul(start, self.b_step_k[0])), self.dtype)
         target = self._part(0)
 
-        def step(k: Val) -> list[Val]:
-            source = f.address(origin, f.imul(k, self.b_step_k), self.dtype)
+        def step(k: Val, offset: Callable[[list[int]], Val]) -> None:
+            source = f.address(origin, offset(self.b_step_k), self.dtype)
             row = f.address(target, f.imul(k, vectors * s.lanes), self.wide)
             for j in range(vectors):
                 f.store(self._b_vector(source, j, active if j == vectors - 1 else s.lanes), f.address(row, index(j * s.lanes), self.wide))
-            return []
 
-        f.loop(index(0), steps, 1, step)
+        self._each_step(steps, step)
 
     def _b_vector(self, source: Val, j: int, active: int) -> Val:
         f, s = self.f, self.s
@@ -199,8 +222,9 @@ class _Blocked(Contraction):
         if self.pack_a:
             a, step_m, step_k, dtype = f.address(self._part(self.b_items), f.imul(t, s.rows * self.chunk), self.wide), 1, s.rows, self.wide
         else:
-            at = f.iadd(f.imul(m, self.a_step_m), f.imul(start, self.a_step_k))
-            a, step_m, step_k, dtype = f.address(self.a_base, at, self.dtype), self.a_step_m, self.a_step_k, self.dtype
+            at = f.iadd(f.imul(m, self.a_step_m), f.imul(start, self.a_step_k[0]))
+            a, step_m, step_k, dtype = f.address(self.a_base, at, self.dtype), self.a_step_m, self.a_step_k[0], self.dtype
+        steps = f.imul(steps, self.inner)
         b, size = self._part(0), vectors * s.lanes
 
         def step(k: Val, *acc: Val) -> list[Val]:

@@ -112,7 +112,7 @@ class Fusion:
             self.share(eqn.output, self.materialize(eqn.inputs[0]))
         elif kind == "elementwise" or name in ("gather", "random_bits"):
             if eqn.output.type.size != 1:
-                self._join(eqn) or self._open(Cluster(self._next(), "loop", eqn.output.shape), eqn)
+                self._join(eqn) or self._join_sibling(eqn) or self._open(Cluster(self._next(), "loop", eqn.output.shape), eqn)
         elif name in REDUCTIONS:
             self._place_reduction(eqn)
         elif name == "contract":
@@ -185,6 +185,23 @@ class Fusion:
             self.home[eqn.output] = cluster
             self.changed()
             self._depend(cluster, frozenset(outside))
+            return True
+        return False
+
+    def _join_sibling(self, eqn: Eqn) -> bool:
+        """Add `eqn` to a loop that reads the same array, so that it is read once (the moments and the weights of an update)."""
+        inputs = {x for x in eqn.inputs if isinstance(x, Var) and x.type.shape == eqn.output.shape}
+        outside = frozenset(c for x in eqn.inputs for c in self.needed(x))
+        for cluster in reversed(self.clusters):
+            fits = cluster.kind == "loop" and not cluster.columns and not cluster.stores and cluster.shape == eqn.output.shape
+            if not fits or not any(inputs.intersection(e.inputs) for e in cluster.members):
+                continue
+            if cluster in outside or any(cluster in c.ancestors for c in outside):
+                continue
+            cluster.members.append(eqn)
+            self.home[eqn.output] = cluster
+            self.changed()
+            self._depend(cluster, outside)
             return True
         return False
 

@@ -15,29 +15,32 @@ import numpy as np
 
 from lamella.ir import PRIMITIVES, Atom, Builder, ContractSpec, Eqn, Graph, Literal, TensorType, Var
 from lamella.ir.primitives.contract import Affine
-from lamella.native.indexing import is_unit_reshape
+from lamella.native.indexing import is_unit_reshape, is_view
 from lamella.native.target import machine
 
 
 Replacement = list[Atom] | None
 
 
-def simplify(graph: Graph) -> Graph:
-    """The simplified graph, with the same inputs and outputs."""
-    return _dead_code(_Rebuild(graph).run())
+def simplify(graph: Graph, constants: frozenset[int] = frozenset()) -> Graph:
+    """The simplified graph, with the same inputs and outputs; `constants` are inputs that a loop never changes."""
+    return _dead_code(_Rebuild(graph, constants).run())
 
 
 class _Rebuild:
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
+    def __init__(self, graph: Graph, constants: frozenset[int]) -> None:
+        self.graph, self.constants = graph, constants
+        self.fixed: set[Atom] = set()  # what a loop never changes
         self.b = Builder()
         self.env: dict[Var, Atom] = {}
         self.defs: dict[Var, Eqn] = {}
         self.seen: dict[Any, tuple[Atom, ...]] = {}
 
     def run(self) -> Graph:
-        for var in self.graph.inputs:
+        for position, var in enumerate(self.graph.inputs):
             self.env[var] = self.b.input(var.type, var.name)
+            if position in self.constants:
+                self.fixed.add(self.env[var])
         for eqn in self.graph.eqns:
             self.eqn(eqn)
         return self.b.build([self.read(a) for a in self.graph.outputs], self.graph.name)
@@ -63,7 +66,7 @@ class _Rebuild:
         if replaced is not None:
             return replaced
         if name == "loop":
-            inputs, params = _loop_constants(inputs, params)
+            inputs, params = _hoist(self, *_loop_constants(inputs, params))
         key = (name, tuple(map(_key, inputs)), repr(sorted(params.items(), key=lambda p: p[0])))
         if key in self.seen and name != "loop":
             return list(self.seen[key])
@@ -110,7 +113,38 @@ def _loop_constants(inputs: list[Atom], params: dict[str, Any]) -> tuple[list[At
         args.append(outside if fixed else b.input(var.type, var.name))  # type: ignore[arg-type]
     outputs = b.inline(body, args)
     kept = [a for i, a in enumerate(inputs) if i < first or isinstance(a, Var)]
-    return kept, params | {"body": simplify(b.build(outputs, body.name))}
+    constants = frozenset(range(1 + params["n_carry"], len(b.inputs)))
+    return kept, params | {"body": simplify(b.build(outputs, body.name), constants)}
+
+
+def _hoist(r: _Rebuild, inputs: list[Atom], params: dict[str, Any]) -> tuple[list[Atom], dict[str, Any]]:
+    """Compute what a loop's body would compute alike in every step before the loop. Views stay: they cost nothing inside."""
+    body: Graph = params["body"]
+    first = 1 + params["n_carry"]
+    outside: dict[Var, Atom] = dict(zip(body.inputs[first:], inputs[first + 1:], strict=True))
+    later: dict[Var, Eqn] = {}
+    moved: dict[Var, Atom] = {}
+
+    def emit(atom: Atom) -> Atom:
+        if isinstance(atom, Var) and atom not in outside:
+            eqn = later[atom]
+            outside[atom] = r.one(eqn.primitive.name, *map(emit, eqn.inputs), **eqn.params)
+        return outside[atom] if isinstance(atom, Var) else atom
+
+    for eqn in body.eqns:
+        if len(eqn.outputs) != 1 or not eqn.inputs or eqn.primitive.name == "loop":
+            continue
+        if all(a in outside or a in later for a in eqn.inputs if isinstance(a, Var)):
+            later[eqn.output] = eqn
+            if not is_view(eqn) and eqn.output.type.size > 1:
+                moved[eqn.output] = emit(eqn.output)
+    new = [Var(v.type, v.name) for v in moved]
+    replace = dict(zip(moved, new, strict=True))
+    eqns = tuple(Eqn(e.primitive, tuple(replace.get(a, a) for a in e.inputs), e.params, e.outputs, e.source)  # type: ignore[arg-type,call-overload]
+                 for e in body.eqns if not (len(e.outputs) == 1 and e.output in moved))
+    outputs = tuple(replace.get(a, a) for a in body.outputs)  # type: ignore[arg-type,call-overload]
+    slim = _dead_code(Graph((*body.inputs, *new), eqns, outputs, body.name))
+    return [*inputs, *moved.values()], params | {"body": slim}
 
 
 def _key(atom: Atom) -> Any:
@@ -398,6 +432,8 @@ def _split_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Repla
         return None
     k, outputs = spec.red_shape[0], math.prod(spec.out_shape)
     a = len(spec.out_shape)
+    if x in r.fixed or y in r.fixed:
+        return None  # nobody updates these weights
     small, large = sorted((x.type.size, y.type.size))
     if large < 1 << 16 or large < 2 * (small + outputs) or small > k * FEW_ROWS:
         return None
@@ -418,8 +454,8 @@ def _contiguous_columns(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Re
     for i in range(2):
         axes = [m.single_axis for m in maps[i]]
         other_axes = {a for m in maps[1 - i] for a, c in enumerate(m.coefficients) if c and a < n_out and spec.sizes[a] > 1}
-        if None in axes or len(other_axes - set(axes)) < 2:
-            continue
+        if None in axes or len(other_axes - set(axes)) < (1 if operands[i] in r.fixed else 2):
+            continue  # a loop's constant is turned before the loop, so it pays for a single block
         columns = [d for d, a in enumerate(axes) if a < n_out and a not in other_axes and spec.sizes[a] > 1]  # type: ignore[operator]
         if not columns or columns[-1] == len(axes) - 1:
             continue

@@ -49,6 +49,8 @@ class RNN(Layer):
         (2, 5, 3)
     """
 
+    _untracked = Layer._untracked | {"states"}  # they are no weights
+
     def __init__(self, cell: Any, return_sequences: bool = False, return_state: bool = False,
                  go_backwards: bool = False, stateful: bool = False, unroll: bool = False,
                  zero_output_for_mask: bool = False, **kwargs: Any) -> None:

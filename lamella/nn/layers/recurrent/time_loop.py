@@ -51,7 +51,8 @@ class TimeLoop:
 
         (states, last), outputs = ops.scan(body, carry, (rows, valid), reverse=self.backwards)
         if not self.sequences:
-            return (self._output_state(states) if isinstance(last, tuple) else last), states
+            state = self._output_state(states)
+            return (last if state is None or not isinstance(last, tuple) else state), states
         outputs = ops.flip(outputs, axis=0) if self.backwards else outputs
         return time_major(outputs), states
 
@@ -62,8 +63,9 @@ class TimeLoop:
             rows, constants = cell.prepare(rows, training)
             return lambda x, states: cell.step(x, _listed(states), constants), rows
         if training and "training" in getattr(cell, "_call_parameters", ()):
-            return lambda x, states: cell(x, states, training=training), rows
-        return (lambda x, states: cell(x, states)) if callable(cell) else cell.call, rows
+            return lambda x, states: cell(x, _listed(states), training=training), rows
+        function = cell if callable(cell) else cell.call
+        return lambda x, states: function(x, _listed(states)), rows
 
     def _masked(self, here: Tensor, output: Tensor, states: Any, previous: Any) -> Tensor:
         """The output of a step that some samples skip."""
