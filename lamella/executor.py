@@ -5,14 +5,14 @@ Both executables have one interface:
 * `exe(*arrays) -> list of arrays`: copies nothing of the inputs but donated ones; outputs are fresh.
 * `exe.bind(arrays) -> call`: fixes the buffers; `call.run()` runs; `call.outputs` are the output arrays, and outputs donated an
   input are written into that input's buffer. `call.progress` is int64 `[step, stop flag]`, updated and honoured by loops.
-* `call.start()` runs on another thread; the result's `.wait(seconds)` says whether it has finished, raising its error.
+* `call.start()` is the call on another thread: `.begin()`, `.wait(seconds)` says whether it has finished, raising its error,
+  `.cancel()` whether it never began and never will.
 * `exe.text(stage)`, `exe.cost()`, `exe.memory()`: what was compiled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -86,23 +86,5 @@ class ReferenceCall:
         for buffer, value in zip(self.outputs, values, strict=True):
             np.copyto(buffer, value)
 
-    def start(self) -> Running:
-        return Running(_POOL.submit(self.run))
-
-
-_POOL = ThreadPoolExecutor(1, "lamella-reference")
-
-
-class Running:
-    """A call in progress on another thread."""
-
-    def __init__(self, future: Future[None]) -> None:
-        self._future = future
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Whether the call has finished after at most `seconds`; raises the call's error."""
-        try:
-            self._future.result(seconds)
-        except TimeoutError:
-            return False
-        return True
+    def start(self) -> native.RunningCall:
+        return native.RunningCall(self)

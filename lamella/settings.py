@@ -17,6 +17,13 @@ def _default_cache_dir() -> str:
     return os.path.join(base, "lamella", "kernels")
 
 
+def _initial_threads() -> int:
+    wanted = os.environ.get("LAMELLA_THREADS")
+    if wanted:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _initial_log() -> frozenset[str]:
     names = frozenset(filter(None, os.environ.get("LAMELLA_LOG", "").split(",")))
     unknown = names - set(LOG_STAGES)
@@ -42,8 +49,7 @@ class Settings:
         'float32'
     """
 
-    threads: int = field(default_factory=lambda: int(os.environ.get("LAMELLA_THREADS") or len(os.sched_getaffinity(0))
-                                                     if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
+    threads: int = field(default_factory=_initial_threads)
     cache_dir: str = field(default_factory=lambda: os.environ.get("LAMELLA_CACHE_DIR", _default_cache_dir()))
     log: frozenset[str] = field(default_factory=_initial_log)
     floatx: str = "float32"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -75,3 +77,28 @@ def test_the_cache_key_has_every_ingredient(monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(place, ingredient, lambda: "changed")
             assert cache.key("graph", {0: 1}) != base
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_an_interrupt_while_the_epoch_starts_leaves_a_whole_number_of_steps(begun, monkeypatch):
+    """Ctrl-C within the start of the thread: whether or not it runs by then, nothing runs after `fit` has raised."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((200_000, 20), dtype=np.float32), np.eye(4, dtype=np.float32)[rng.integers(0, 4, 200_000)]
+    model = tf.keras.Sequential([tf.keras.layers.Input((20,)), tf.keras.layers.Dense(4, activation="softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    begin = executable.RunningCall.begin
+
+    def interrupted(self):
+        if begun:
+            begin(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(executable.RunningCall, "begin", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(x, y, batch_size=1, verbose=0)
+    steps, weights = int(model.optimizer.iterations.numpy()), model.get_weights()[0].copy()
+    time.sleep(0.1)
+    assert int(model.optimizer.iterations.numpy()) == steps and np.array_equal(model.get_weights()[0], weights)
+    assert steps < 200_000 and (begun or steps == 0)
+    monkeypatch.undo()
+    model.fit(x[:64], y[:64], verbose=0)  # the model is still of use

@@ -105,7 +105,7 @@ class ProgbarLogger(Callback):
 
             if title:
                 self._console.print(title)
-            self._live = Live(console=self._console, auto_refresh=False)
+            self._live = Live(console=self._console, auto_refresh=False, transient=True)
             self._live.start()
 
     def _open_console(self) -> None:
@@ -127,14 +127,14 @@ class ProgbarLogger(Callback):
             self._done, self._seconds = self.params.get("steps") or 0, time.perf_counter() - self._began
         self._steps = self._steps or self._done
         if self._live is not None:
-            self._draw(logs)
             self.close_line()
+            self._console.print(self._line(logs), soft_wrap=True)  # whole, however narrow the terminal
         elif self._console is not None:
             title = f"{self._title} - " if self._title else ""
             self._console.print(f"{title}{self._count()} - {self._timing(' - ')}{format_logs(logs)}", markup=False)
 
     def close_line(self) -> None:
-        """Leave the finished line on the screen."""
+        """Take the line that was redrawn off the screen."""
         self._live.stop()
         self._live = None
 

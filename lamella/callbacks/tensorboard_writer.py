@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 import time
 import zlib
@@ -51,6 +52,9 @@ class EventWriter:
         tensor = self._parts.TensorProto(dtype="DT_STRING", tensor_shape=self._shape(()))
         tensor.string_val.append(json_text.encode())
         self._add("keras", metadata, tensor, 0)
+        # TensorBoard's Graphs tab opens on the run's own graph: give it the same layers, not an empty page.
+        graph = self._parts.keras_model_to_graph_def(json.loads(json_text))
+        self._file.add_event(self._parts.Event(wall_time=time.time(), step=0, graph_def=graph.SerializeToString()))
 
     def flush(self) -> None:
         self._file.flush()
@@ -78,12 +82,14 @@ class _Parts:
 
     def __init__(self) -> None:
         from tensorboard.compat.proto import event_pb2, summary_pb2, tensor_pb2, tensor_shape_pb2
+        from tensorboard.plugins.graph.keras_util import keras_model_to_graph_def
         from tensorboard.plugins.histogram import metadata as histogram
         from tensorboard.plugins.image import metadata as image
         from tensorboard.plugins.scalar import metadata as scalar
         from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         self.Event, self.SummaryMetadata = event_pb2.Event, summary_pb2.SummaryMetadata
+        self.keras_model_to_graph_def = keras_model_to_graph_def
         self.TensorProto, self.TensorShapeProto = tensor_pb2.TensorProto, tensor_shape_pb2.TensorShapeProto
         self.histogram, self.image, self.scalar, self.EventFileWriter = histogram, image, scalar, EventFileWriter
 

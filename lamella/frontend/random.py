@@ -73,9 +73,13 @@ def check_seed(seed: Any) -> int:
     return int(seed)
 
 
+# Seeds come from a generator of our own: other packages draw from Python's (rich does when it is imported).
+_SEEDS = python_random.Random()
+
+
 def make_seed() -> int:
-    """A seed drawn from Python's generator."""
-    return python_random.randint(1, int(1e9))
+    """A fresh seed; the sequence starts again at `set_random_seed`."""
+    return _SEEDS.randint(1, int(1e9))
 
 
 class _Global:
@@ -97,6 +101,7 @@ def set_random_seed(seed: int) -> None:
     """
     seed = check_seed(seed)
     python_random.seed(seed)
+    _SEEDS.seed(seed)
     np.random.seed(seed & 0xFFFFFFFF)
     if _Global.generator is None:
         _Global.generator = SeedGenerator(seed)

@@ -4,6 +4,7 @@ from lamella.ir import primitives as primitives
 from lamella.ir.builder import Builder as Builder
 from lamella.ir.check import check as check
 from lamella.ir.conv_specs import grouped_conv_spec as grouped_conv_spec
+from lamella.ir.conv_specs import transposed_conv_spec as transposed_conv_spec
 from lamella.ir.core import Atom as Atom
 from lamella.ir.core import Eqn as Eqn
 from lamella.ir.core import Graph as Graph

@@ -144,15 +144,27 @@ class BoundCall:
 
 
 class RunningCall:
-    """A call in progress on another thread, so that this one can show progress and take Ctrl-C."""
+    """A call on another thread, so that this one can show progress and take Ctrl-C.
 
-    def __init__(self, call: BoundCall) -> None:
+    `begin()` starts it. An interrupt may arrive while it starts, so `cancel()` tells for sure whether it will never run.
+    """
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
         self._done = threading.Event()
         self._error: BaseException | None = None
-        self._call = call
+        self._turn = threading.Lock()  # taken once: by the thread that runs the call, or by who cancels it
+
+    def begin(self) -> None:
         threading.Thread(target=self._run, name="lamella-call", daemon=True).start()
 
+    def cancel(self) -> bool:
+        """Whether the call had not begun, and now never will."""
+        return self._turn.acquire(blocking=False)
+
     def _run(self) -> None:
+        if not self._turn.acquire(blocking=False):
+            return
         try:
             self._call.run()
         except BaseException as error:  # handed to the waiting thread
@@ -166,5 +178,3 @@ class RunningCall:
         if finished and self._error is not None:
             raise self._error
         return finished
-
-

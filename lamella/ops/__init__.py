@@ -8,7 +8,6 @@ from lamella.ops.control import map as map
 from lamella.ops.control import scan as scan
 from lamella.ops.control import while_loop as while_loop
 from lamella.ops.convolution import conv as conv
-from lamella.ops.convolution import conv_transpose as conv_transpose
 from lamella.ops.convolution import depthwise_conv as depthwise_conv
 from lamella.ops.convolution import separable_conv as separable_conv
 from lamella.ops.core import allclose as allclose
@@ -239,5 +238,6 @@ from lamella.ops.shaping import tile as tile
 from lamella.ops.shaping import transpose as transpose
 from lamella.ops.shaping import unstack as unstack
 from lamella.ops.shaping import vstack as vstack
+from lamella.ops.transposed_convolution import conv_transpose as conv_transpose
 
 abs = absolute

@@ -34,6 +34,7 @@ def drive(call: EpochCall, lo: int, hi: int, expected: float | None, progress: P
         return hi
     running = call.start()
     try:
+        running.begin()
         while not running.wait(POLL):
             if progress(int(call.progress[0]), call.buffers):
                 call.progress[1] = 1
@@ -47,7 +48,7 @@ def drive(call: EpochCall, lo: int, hi: int, expected: float | None, progress: P
 
 def _wait_for(running: Any) -> None:
     """Wait whatever happens: native code must not write to the variables after `fit` has returned."""
-    while True:
+    while not running.cancel():
         with contextlib.suppress(KeyboardInterrupt):
             if running.wait(POLL):
                 return

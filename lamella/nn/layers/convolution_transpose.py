@@ -10,7 +10,7 @@ from lamella.frontend import Tensor
 from lamella.nn.layers.convolution_base import ConvolutionLayer
 from lamella.nn.layers.layer import LAYERS
 from lamella.nn.layers.naming_errors import errors_name
-from lamella.ops.convolution import transpose_padding
+from lamella.ops.transposed_convolution import transpose_padding, transposed_sizes
 from lamella.ops.windows import per_axis
 
 
@@ -52,11 +52,8 @@ class _ConvTranspose(ConvolutionLayer):
         with errors_name(self):
             self.output_padding = (None if output_padding is None
                                    else per_axis(output_padding, self.rank, "output_padding", least=0))
-            self._pads()
+            transpose_padding(self.kernel_size, self.strides, self.padding, self.output_padding, self.dilation_rate)
         self.kernel: Any = None
-
-    def _pads(self) -> list[tuple[int, int]]:
-        return transpose_padding(self.kernel_size, self.strides, self.padding, self.output_padding, self.dilation_rate)
 
     def _make_kernels(self, channels: int) -> None:
         self.kernel = self._weight("kernel", (*self.kernel_size, self.filters, channels))
@@ -66,8 +63,9 @@ class _ConvTranspose(ConvolutionLayer):
                                   self.data_format, self.dilation_rate)
 
     def _output_sizes(self, sizes: Sequence[int | None]) -> tuple[int | None, ...]:
-        return tuple(None if n is None else (n - 1) * s + 1 + low + high - (k - 1) * r for n, s, (low, high), k, r in
-                     zip(sizes, self.strides, self._pads(), self.kernel_size, self.dilation_rate, strict=True))
+        known = transposed_sizes([n or 0 for n in sizes], self.kernel_size, self.strides, self.padding,
+                                 self.output_padding, self.dilation_rate)
+        return tuple(None if n is None else out for n, out in zip(sizes, known, strict=True))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "output_padding": self.output_padding}
