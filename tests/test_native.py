@@ -104,7 +104,8 @@ def test_gradients_agree_with_the_float64_meaning(name, i):
     assert_close(gradient, [*arrays, *cotangents], 64.0)
 
 
-@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 60), st.sampled_from(["mk,kn->mn", "km,kn->mn", "mk,nk->mn", "km,nk->nm"]))
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 60),
+       st.sampled_from(["mk,kn->mn", "km,kn->mn", "mk,nk->mn", "km,nk->nm"]))
 @settings(max_examples=40, deadline=None)
 def test_matrix_products_of_any_size(m, n, k, equation):
     sizes = {"m": m, "n": n, "k": k}
@@ -116,7 +117,8 @@ def test_matrix_products_of_any_size(m, n, k, equation):
     assert_close(b.build([b.contract(x, y, spec=einsum_spec(equation, *shapes))]), arrays, 8.0 + k)
 
 
-@pytest.mark.parametrize(("equation", "m", "n", "k"), [("mk,kn->mn", 300, 700, 900), ("km,kn->mn", 801, 130, 1000), ("mk,nk->mn", 512, 1024, 513)])
+@pytest.mark.parametrize(("equation", "m", "n", "k"), [
+    ("mk,kn->mn", 300, 700, 900), ("km,kn->mn", 801, 130, 1000), ("mk,nk->mn", 512, 1024, 513)])
 def test_blocked_products(equation, m, n, k, threads):
     sizes = {"m": m, "n": n, "k": k}
     shapes = [tuple(sizes[c] for c in names) for names in equation.split("->")[0].split(",")]
@@ -155,11 +157,13 @@ def training_graph(steps: int, batch: int = 8, rows: int = 40) -> tuple[Graph, l
     recorded = body.dynamic_update_slice(losses, body.reshape(loss, shape=(1,)), i)
     graph = body.build([updated, recorded], "step")
     b = Builder()
-    lo, hi, *rest = (b.input(TensorType((), "int64")) if k < 2 else b.input(graph.inputs[k - 1].type) for k in range(len(graph.inputs) + 1))
+    lo, hi = b.input(TensorType((), "int64")), b.input(TensorType((), "int64"))
+    rest = [b.input(v.type) for v in graph.inputs[1:]]
     out = b.loop(lo, hi, *rest, body=graph, n_carry=2)
     rng = np.random.default_rng(0)
-    arrays = [np.int64(0), np.int64(steps), rng.standard_normal((5, 3)).astype(f), np.zeros(steps, f), rng.standard_normal((rows, 5)).astype(f),
-              rng.standard_normal((rows, 3)).astype(f), rng.permutation(rows).astype(np.int32)]
+    arrays = [np.int64(0), np.int64(steps), rng.standard_normal((5, 3)).astype(f), np.zeros(steps, f),
+              rng.standard_normal((rows, 5)).astype(f), rng.standard_normal((rows, 3)).astype(f),
+              rng.permutation(rows).astype(np.int32)]
     return b.build(out, "epoch"), [np.asarray(a) for a in arrays], {0: 2, 1: 3}
 
 

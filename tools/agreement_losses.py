@@ -107,7 +107,7 @@ CASES = [
 NOTES = {
     "MeanAbsoluteError": "Gradient 0 where p = t; Keras with JAX: ±1.",
     "SparseCategoricalCrossentropy": "Class numbers out of range are an error; Keras counts them as 0.",
-    "BinaryFocalCrossentropy": "From logits exact; Keras clips σ(z), so that it saturates for |z| > 16.",
+    "BinaryFocalCrossentropy": "From logits exact; Keras clips σ(z), so that it saturates for logits beyond ±16.",
     "CategoricalFocalCrossentropy": "From logits exact; Keras clips the softmax.",
     "CategoricalGeneralizedCrossEntropy": "Gradient 0 at p = 0; Keras: not finite. Also known by name.",
     "CosineSimilarity": "Gradient of a zero vector: x / ε, finite; Keras: NaN.",
@@ -140,11 +140,11 @@ def differences(case: Case) -> tuple[float, float | None]:
     worst = 0.0
     per_sample = np.asarray(theirs(reduction=None, **case.kwargs)(case.y_true, case.y_pred))
     weights = RNG.random(per_sample.shape).astype(np.float32) if per_sample.shape else None
-    for reduction in ("sum_over_batch_size", "sum", "none", "mean_with_sample_weight"):
-        for sample_weight in (None, weights):
-            a, b = (cls(reduction=reduction, **case.kwargs)(case.y_true, case.y_pred, sample_weight=sample_weight)
-                    for cls in (ours, theirs))
-            worst = max(worst, relative(a, b))
+    for reduction, sample_weight in (("none", None), ("sum", None), ("sum_over_batch_size", weights),
+                                     ("mean_with_sample_weight", weights)):
+        a, b = (cls(reduction=reduction, **case.kwargs)(case.y_true, case.y_pred, sample_weight=sample_weight)
+                for cls in (ours, theirs))
+        worst = max(worst, relative(a, b))
     if not case.gradient:
         return worst, None
     loss = theirs(**case.kwargs)

@@ -1,9 +1,9 @@
 """The contraction kernel for products that leave the cache: the tile of contraction.py, with blocks and packed operands.
 
-A unit is a block of rows. Reduction steps are taken in chunks of KC, so that a panel of B (KC x NR) stays in L1 and the block of A (MC x
-KC) in L2 while all tiles of the block use them; both are copied into scratch in the order in which the tile reads them, A only where
-it is used by many panels or its rows fall on the same cache sets. Partial results of a chunk wait in scratch for the next one
-(Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
+A unit is a block of rows. Reduction steps are taken in chunks of KC, so that a panel of B (KC x NR) stays in L1 and the
+block of A (MC x KC) in L2 while all tiles of the block use them; both are copied into scratch in the order in which the
+tile reads them, A only where it is used by many panels or its rows fall on the same cache sets. Partial results of a chunk
+wait in scratch for the next one (Goto and van de Geijn, "Anatomy of high-performance matrix multiplication", 2008).
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ class _Blocked(Contraction):
         flops = 2 * self.outer_size * s.m * s.n * self.k
         scratch = (self.b_items + self.a_items + self.partial_items + s.rows * self.width) * itemsize(self.wide)
         words = (f"m {s.m} n {s.n} k {self.k} outer {self.outer_size}: blocked, tile {s.rows} x {s.vectors} vectors of {s.lanes}, "
-                 f"{self.chunks} chunks of {self.chunk}, {self.blocks} blocks of {self.tiles} tiles, {self.groups} groups of panels, "
+                 f"{self.chunks} chunks of {self.chunk}, {self.blocks} blocks of {self.tiles} tiles, "
+                 f"{self.groups} groups of panels, "
                  f"{'A and B packed' if self.pack_a else 'B packed'}, {units} units, {len(self.cluster.members) - 1} ops after")
         return finish(ev, units, flops // 4, words, scratch, flops)
 
@@ -99,7 +100,7 @@ class _Blocked(Contraction):
 
     def _one_chunk(self, c: Val, first: Val) -> list[Val]:
         """All panels and tiles of a block, for one chunk of K."""
-        f, s = self.f, self.s
+        f = self.f
         with self.ev.scope(ROW):
             start = f.imul(c, self.positions)
             total = self.space.sizes[self.k_group]
@@ -196,7 +197,8 @@ class _Blocked(Contraction):
             source = f.address(origin, offset(self.b_step_k), self.dtype)
             row = f.address(target, f.imul(k, vectors * s.lanes), self.wide)
             for j in range(vectors):
-                f.store(self._b_vector(source, j, active if j == vectors - 1 else s.lanes), f.address(row, index(j * s.lanes), self.wide))
+                vector = self._b_vector(source, j, active if j == vectors - 1 else s.lanes)
+                f.store(vector, f.address(row, index(j * s.lanes), self.wide))
 
         self._each_step(steps, step)
 
@@ -217,13 +219,16 @@ class _Blocked(Contraction):
         self._pack_panel(n, start, steps, vectors, active)
         self._tiles(first, lambda t, m, rows: self._block_tile(c, start, steps, p, t, m, rows, n, vectors, active))
 
-    def _block_tile(self, c: Val, start: Val, steps: Val, p: Val, t: Val, m: Val, rows: int, n: Val, vectors: int, active: int) -> None:
+    def _block_tile(self, c: Val, start: Val, steps: Val, p: Val, t: Val, m: Val, rows: int, n: Val, vectors: int,
+                    active: int) -> None:
         f, s = self.f, self.s
         if self.pack_a:
-            a, step_m, step_k, dtype = f.address(self._part(self.b_items), f.imul(t, s.rows * self.chunk), self.wide), 1, s.rows, self.wide
+            a = f.address(self._part(self.b_items), f.imul(t, s.rows * self.chunk), self.wide)
+            step_m, step_k, dtype = 1, s.rows, self.wide
         else:
             at = f.iadd(f.imul(m, self.a_step_m), f.imul(start, self.a_step_k[0]))
-            a, step_m, step_k, dtype = f.address(self.a_base, at, self.dtype), self.a_step_m, self.a_step_k[0], self.dtype
+            a = f.address(self.a_base, at, self.dtype)
+            step_m, step_k, dtype = self.a_step_m, self.a_step_k[0], self.dtype
         steps = f.imul(steps, self.inner)
         b, size = self._part(0), vectors * s.lanes
 
@@ -245,11 +250,15 @@ class _Blocked(Contraction):
         partial = f.address(self._part(self.b_items + self.a_items), f.imul(number, s.rows * self.width), self.wide)
         places = [f.address(partial, index(i * s.lanes), self.wide) for i in range(rows * vectors)]
         begin = f.eq(c, index(0))
-        f.when(begin, lambda: [f.store(zero, place) for place in places])  # type: ignore[arg-type,return-value]
+        f.when(begin, lambda: self._put([zero] * len(places), places))
         acc = f.loop(index(0), steps, 1, step, [f.load(place, self.wide, s.lanes) for place in places])
         last = f.eq(c, index(self.chunks - 1))
         f.when(last, lambda: self._epilogue(m, rows, n, vectors, active, acc))
-        f.when(f.logical_not(last), lambda: [f.store(v, place) for v, place in zip(acc, places, strict=True)])  # type: ignore[arg-type,return-value]
+        f.when(f.logical_not(last), lambda: self._put(acc, places))
+
+    def _put(self, values: list[Val], places: list[Val]) -> None:
+        for value, place in zip(values, places, strict=True):
+            self.f.store(value, place)
 
     def _panel_items(self) -> int:
         return self.b_items + self.a_items + self.partial_items

@@ -1,9 +1,9 @@
 """The contraction kernel: register tiles of accumulators, strided operands, elementwise epilogue.
 
-After merging axes, one output group becomes the vector axis N (contiguous in the output; B is read along it), one becomes M (B does
-not depend on it), the others are outer loops, and reduction groups are the K loops. A tile of MR rows by NV vectors stays in
-registers over the whole of K: per step NV loads of B, MR broadcasts of A and MR x NV fused multiply-adds. B is packed into a panel
-that is contiguous along N when it isn't contiguous itself.
+After merging axes, one output group becomes the vector axis N (contiguous in the output; B is read along it), one becomes M
+(B does not depend on it), the others are outer loops, and reduction groups are the K loops. A tile of MR rows by NV vectors
+stays in registers over the whole of K: per step NV loads of B, MR broadcasts of A and MR x NV fused multiply-adds. B is
+packed into a panel that is contiguous along N when it isn't contiguous itself.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ class Schedule:
         return -(-self.n // (self.vectors * self.lanes))
 
     def __str__(self) -> str:
-        return (f"tile {self.rows} x {self.vectors} vectors of {self.lanes}, {self.m_tiles} x {self.panels} tiles, {self.m_blocks} row blocks, "
+        return (f"tile {self.rows} x {self.vectors} vectors of {self.lanes}, {self.m_tiles} x {self.panels} tiles, "
+                f"{self.m_blocks} row blocks, "
                 f"{'panels inside' if self.panels_inside else 'rows inside'}{', B packed' if self.pack else ''}")
 
 
@@ -195,7 +196,8 @@ class Contraction:
             self.a_base = self._base(self.a, self.a_at, self.a_const)
             self.b_base = self._base(self.b, self.b_at, self.b_const)
             if s.panels_inside:
-                self._row_tiles(block, lambda m, rows: self._panels(lambda n, vectors, active: self._tile(m, rows, n, vectors, active)))
+                self._row_tiles(block, lambda m, rows: self._panels(
+                    lambda n, vectors, active: self._tile(m, rows, n, vectors, active)))
             else:
                 self._one_panel(panel, lambda n, vectors, active: self._panel(block, n, vectors, active))
         return []
@@ -331,7 +333,7 @@ class Contraction:
         f, s = self.f, self.s
         if s.pack:
             at = f.imul(k, vectors * s.lanes)
-            return [f.load(f.address(SCRATCH, f.iadd(at, index(j * s.lanes)), self.wide), self.wide, s.lanes) for j in range(vectors)]
+            return self._vectors(SCRATCH, at, vectors)
         result = []
         for j in range(vectors):
             pointer = f.address(origin, f.iadd(b, index(j * s.lanes)), self.dtype)
@@ -342,6 +344,10 @@ class Contraction:
             mask = f.lane_mask(active, s.lanes) if partial else None
             result.append(f.cast(f.load(pointer, self.dtype, s.lanes, mask), self.wide))
         return result
+
+    def _vectors(self, pointer: Val, at: Val, count: int) -> list[Val]:
+        f, s = self.f, self.s
+        return [f.load(f.address(pointer, f.iadd(at, index(j * s.lanes)), self.wide), self.wide, s.lanes) for j in range(count)]
 
     def _epilogue(self, m: Val, rows: int, n: Val, vectors: int, active: int, acc: list[Val]) -> None:
         """Run the cluster's elementwise members on the tile and store what is needed."""
@@ -358,8 +364,7 @@ class Contraction:
         def row(i: Val) -> list[Val]:
             with ev.scope(ROW):
                 at = f.imul(i, vectors * s.lanes)
-                values = [f.load(f.address(tile, f.iadd(at, index(j * s.lanes)), self.wide), self.wide, s.lanes) for j in range(vectors)]
-                self._row(f.iadd(m, i), n, vectors, active, values)
+                self._row(f.iadd(m, i), n, vectors, active, self._vectors(tile, at, vectors))
             return []
 
         f.loop(index(0), index(rows), 1, row)

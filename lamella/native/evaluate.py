@@ -1,8 +1,9 @@
 """Evaluates expressions at a point of a kernel's domain, as LLVM code.
 
-`Evaluator.value(atom, index)` follows definitions down to memory and emits each result once, as far out as it can: scalars at the
-kernel's entry, what depends on a row before the loop over its columns, the rest inside. Adjacent domain axes that every access walks
-through contiguously are merged into one (`Space`), so most kernels have one or two loops whatever the rank.
+`Evaluator.value(atom, index)` follows definitions down to memory and emits each result once, as far out as it can: scalars
+at the kernel's entry, what depends on a row before the loop over its columns, the rest inside. Adjacent domain axes that
+every access walks through contiguously are merged into one (`Space`), so most kernels have one or two loops whatever the
+rank.
 """
 
 from __future__ import annotations

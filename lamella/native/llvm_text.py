@@ -1,8 +1,8 @@
 """Writes LLVM IR as text: typed values, straight-line operations, loops, memory.
 
-`Emitter` implements the `ScalarOps` protocol, so the scalar definitions of the primitives become instructions by being called.
-A value is `Val(dtype, lanes, ref)`: lanes 0 is a scalar; bool is i1 in registers and a byte in memory; bfloat16 is its bits as i16,
-widened by hand, because LLVM would call run-time library functions for it.
+`Emitter` implements the `ScalarOps` protocol, so the scalar definitions of the primitives become instructions by being
+called. A value is `Val(dtype, lanes, ref)`: lanes 0 is a scalar; bool is i1 in registers and a byte in memory; bfloat16 is
+its bits as i16, widened by hand, because LLVM would call run-time library functions for it.
 """
 
 from __future__ import annotations
@@ -159,8 +159,8 @@ class Emitter:
         else:
             name = f"llvm.masked.load.{_suffix(memory, lanes)}.p0"
             self.declarations.add(f"declare {type_} @{name}(ptr, {mask.type}, {type_})")
-            value = self.op(memory, lanes, f"call {type_} @{name}(ptr align {itemsize(memory)} {pointer.ref}, {mask.type} {mask.ref}, "
-                                           f"{type_} zeroinitializer)")
+            arguments = f"ptr align {itemsize(memory)} {pointer.ref}, {mask.type} {mask.ref}, {type_} zeroinitializer"
+            value = self.op(memory, lanes, f"call {type_} @{name}({arguments})")
         return self.cast(value, "bool") if dtype == "bool" else value
 
     def store(self, value: Val, pointer: Val, mask: Val | None = None) -> None:
@@ -225,7 +225,8 @@ class Emitter:
 
     def _estimate(self, name: str, x: Val) -> Val:
         self.declarations.add(f"declare {x.type} @llvm.x86.avx512.{name}.ps.512({x.type}, {x.type}, i16)")
-        return self.op(x.dtype, x.lanes, f"call {x.type} @llvm.x86.avx512.{name}.ps.512({x.type} {x.ref}, {x.type} zeroinitializer, i16 -1)")
+        arguments = f"{x.type} {x.ref}, {x.type} zeroinitializer, i16 -1"
+        return self.op(x.dtype, x.lanes, f"call {x.type} @llvm.x86.avx512.{name}.ps.512({arguments})")
 
     def _extreme(self, x: Val) -> Val:
         return self.logical_or(self.eq(x, self.const(0, x.dtype)), self.eq(x, self.const(math.inf, x.dtype)))
@@ -395,7 +396,7 @@ class Emitter:
         return self._bits("or", x, y)
 
     def logical_not(self, x: Val) -> Val:
-        return self.op("bool", x.lanes, f"xor {x.type} {x.ref}, {f'splat (i1 true)' if x.lanes else 'true'}")
+        return self.op("bool", x.lanes, f"xor {x.type} {x.ref}, {'splat (i1 true)' if x.lanes else 'true'}")
 
     def bit_and(self, x: Val, y: Val) -> Val:
         return self._bits("and", x, y)

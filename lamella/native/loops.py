@@ -1,8 +1,8 @@
 """Kernels that are loops: elementwise groups with reductions along rows, and reductions along other axes.
 
-A *loop* kernel walks rows; within a row it makes one pass per depth of reductions (a softmax with its loss: maximum, sum, the rest),
-each a vector loop over the columns. Rows of up to four vectors are straight-line code that keeps all values in registers.
-A *reduce* kernel keeps accumulators for up to four vectors of outputs and walks the reduced axes.
+A *loop* kernel walks rows; within a row it makes one pass per depth of reductions (a softmax with its loss: maximum, sum,
+the rest), each a vector loop over the columns. Rows of up to four vectors are straight-line code that keeps all values in
+registers. A *reduce* kernel keeps accumulators for up to four vectors of outputs and walks the reduced axes.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from lamella.ir import PRIMITIVES, Atom, Eqn, Literal, Var, numpy_dtype
 from lamella.ir.types import is_float
 from lamella.native.evaluate import INNER, ROW, Evaluator, Space, accesses, is_reduction
-from lamella.native.fuse import Cluster, Loads, index_in, reduction_index
+from lamella.native.fuse import Cluster, Loads, Store, index_in, reduction_index
 from lamella.native.indexing import domain_index
 from lamella.native.kernel import HI, LO, Kernel, finish
 from lamella.native.llvm_text import Val, index
@@ -57,7 +57,8 @@ def combiner(ev: Evaluator, name: str, dtype: str) -> Callable[[Val, Val], Val]:
 
 def cost(plan: Plan, cluster: Cluster) -> int:
     """Elementary operations: points times equations, transcendental ones counted tenfold."""
-    points = max([e.inputs[0].type.size for e in cluster.members if is_reduction(e)] + [s.value.type.size for s in cluster.stores] + [1])
+    reduced = [e.inputs[0].type.size for e in cluster.members if is_reduction(e)]
+    points = max([*reduced, *(s.value.type.size for s in cluster.stores), 1])
     heavy = sum(9 for e in cluster.members if e.primitive.name in ("exp", "log", "tanh", "logistic", "erf", "sin", "cos", "pow"))
     return points * (1 + len(cluster.members) + heavy)
 
@@ -136,7 +137,8 @@ class _LoopKernel:
         chunks = -(-vectors // self.chunk) if chunked else 1
         f.loop(LO, HI, 1, lambda unit: self._unit(unit, rows, chunks))
         n = len(self.cluster.members)
-        words = f"rows {rows} x columns {self.columns}, {len(self.stages) + 1} passes, {self.lanes} lanes, {rows * chunks} units, {n} ops"
+        words = (f"rows {rows} x columns {self.columns}, {len(self.stages) + 1} passes, {self.lanes} lanes, "
+                 f"{rows * chunks} units, {n} ops")
         return finish(ev, rows * chunks, cost(ev.plan, self.cluster), words)
 
     def _unit(self, unit: Val, rows: int, chunks: int) -> list[Val]:
@@ -152,13 +154,14 @@ class _LoopKernel:
             ev.open_section(ROW)
             whole = [s for s in self.cluster.stores if not self._is_row(s.value)]
             if whole:
-                self._pass(lambda: [ev.store(ev.value(s.value, self._at(s.value))[0], s.target, s.index) for s in whole],
-                           [], chunk, chunks)
+                self._pass(lambda: self._store(whole), [], chunk, chunks)
             ev.vector, ev.lanes = None, 0
-            for s in self.cluster.stores:
-                if self._is_row(s.value):
-                    ev.store(ev.value(s.value, self._at(s.value))[0], s.target, s.index)
+            self._store([s for s in self.cluster.stores if self._is_row(s.value)])
         return []
+
+    def _store(self, stores: list[Store]) -> None:
+        for s in stores:
+            self.ev.store(self.ev.value(s.value, self._at(s.value))[0], s.target, s.index)
 
     def _at(self, atom: Atom) -> Any:
         return index_in(self.cluster, atom.type.shape) or domain_index(atom.type.shape)

@@ -171,7 +171,7 @@ def _in_place(p: Plan, root: Var, donor: Var) -> bool:
                 return False
         elif starts or not _same_point(writer, root, donor, index):
             return False
-    for out, value, cluster in fusion.initial:  # the start of another update: copied before this writer
+    for _, value, cluster in fusion.initial:  # the start of another update: copied before this writer
         if value is donor and cluster is not writer:
             return False
     fusion._depend(writer, frozenset(before))

@@ -32,7 +32,8 @@ def compile(graph: Graph, donate: Mapping[int, int]) -> NativeExecutable:
     log("graph", lambda: format_graph(graph, sources=True))
     text = format_graph(graph)
     compiled = cache.load(text, donate)
-    log("cache", lambda: f"{graph.name}: {'compiled' if compiled is None else 'found'} {cache.path(text, donate) if settings.cache_dir else ''}")
+    found = "not found" if compiled is None else "found"
+    log("cache", lambda: f"{graph.name}: {found} as {cache.path(text, donate)}" if settings.cache_dir else "off")
     if compiled is None:
         compiled = build(graph, donate)
         cache.save(text, donate, compiled)

@@ -1,10 +1,11 @@
 """The program around the kernels: one function that every thread of the team runs.
 
-Each thread takes its share of every kernel's units; between phases the threads meet at a barrier. Loops run in here too, so an epoch
-is one call: thread 0 counts steps and passes the stop flag on, and all threads leave at the same step boundary.
+Each thread takes its share of every kernel's units; between phases the threads meet at a barrier. Loops run in here too, so
+an epoch is one call: thread 0 counts steps and passes the stop flag on, and all threads leave at the same step boundary.
 
-A core that another process needs would make every barrier wait for it. So when somebody had to sleep at a barrier and thread 0 alone
-is faster, it does the next steps alone while the others wait once, and tries again later; results do not depend on who computed them.
+A core that another process needs would make every barrier wait for it. So when somebody had to sleep at a barrier and
+thread 0 alone is faster, it does the next steps alone while the others wait once, and tries again later; results do not
+depend on who computed them.
 """
 
 from __future__ import annotations

@@ -18,7 +18,6 @@ from lamella.ir.primitives.contract import Affine
 from lamella.native.indexing import is_unit_reshape, is_view
 from lamella.native.target import machine
 
-
 Replacement = list[Atom] | None
 
 

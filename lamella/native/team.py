@@ -1,7 +1,7 @@
 """The team of threads that runs programs, and how its members wait.
 
-Workers are Python threads that enter native code once and stay there. They wait for a job, and at barriers, by spinning for a while and
-then sleeping in the kernel (futex).
+Workers are Python threads that enter native code once and stay there. They wait for a job, and at barriers, by spinning for
+a while and then sleeping in the kernel (futex).
 """
 
 from __future__ import annotations

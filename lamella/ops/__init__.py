@@ -3,6 +3,7 @@
 from lamella.frontend import convert_to_tensor as convert_to_tensor
 from lamella.ops.adaptive_pooling import adaptive_average_pool as adaptive_average_pool
 from lamella.ops.adaptive_pooling import adaptive_max_pool as adaptive_max_pool
+from lamella.ops.attention import dot_product_attention as dot_product_attention
 from lamella.ops.control import fori_loop as fori_loop
 from lamella.ops.control import map as map
 from lamella.ops.control import scan as scan

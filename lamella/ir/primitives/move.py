@@ -87,7 +87,8 @@ def _pad_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, low: Any, high: Any, i
 
 register(Primitive("pad", "move", _pad_type, _pad_numpy, _pad_vjp, samples=tuple(
     Sample(((shape, "float32"), ((), "float32")), {"low": low, "high": high, "interior": interior})
-    for shape, low, high, interior in [((5,), (2,), (3,), (0,)), ((3, 18), (1, 0), (0, 2), (0, 0)), ((3, 5), (0, 1), (1, 0), (1, 2)),
+    for shape, low, high, interior in [((5,), (2,), (3,), (0,)), ((3, 18), (1, 0), (0, 2), (0, 0)),
+                                       ((3, 5), (0, 1), (1, 0), (1, 2)),
                                        ((6, 4), (-1, 0), (0, -2), (0, 0))])))
 
 
@@ -109,7 +110,8 @@ register(Primitive(
     "slice", "move", _slice_type,
     lambda x, start, stop, stride: x[tuple(map(slice, start, stop, stride))], _slice_vjp, samples=tuple(
         Sample(((shape, "float32"),), {"start": start, "stop": stop, "stride": stride})
-        for shape, start, stop, stride in [((7,), (2,), (6,), (1,)), ((4, 40), (1, 3), (3, 39), (1, 1)), ((5, 9), (0, 1), (5, 9), (2, 3))])))
+        for shape, start, stop, stride in [((7,), (2,), (6,), (1,)), ((4, 40), (1, 3), (3, 39), (1, 1)),
+                                           ((5, 9), (0, 1), (5, 9), (2, 3))])))
 
 
 def _concat_type(*xs: TensorType, axis: int) -> TensorType:

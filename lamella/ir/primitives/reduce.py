@@ -124,5 +124,6 @@ def _cumsum_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, axis: int) -> list[
     return [b.reverse(b.cumsum(b.reverse(cts[0], axes=(axis,)), axis=axis), axes=(axis,))]
 
 
-register(Primitive("cumsum", "reduce", _cumsum_type, lambda x, axis: np.cumsum(x, axis=axis, dtype=x.dtype), _cumsum_vjp, samples=tuple(
+register(Primitive("cumsum", "reduce", _cumsum_type, lambda x, axis: np.cumsum(x, axis=axis, dtype=x.dtype), _cumsum_vjp,
+                   samples=tuple(
     Sample(((shape, "float32"),), {"axis": axis}) for shape, axis in [((7,), 0), ((3, 19), 1), ((3, 19), 0), ((2, 5, 4), 1)])))

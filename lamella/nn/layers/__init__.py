@@ -10,6 +10,14 @@ from lamella.nn.layers.adaptive_pooling import (
     AdaptiveMaxPooling2D,
     AdaptiveMaxPooling3D,
 )
+from lamella.nn.layers.attention import (
+    AdditiveAttention,
+    Attention,
+    EinsumDense,
+    GroupQueryAttention,
+    MultiHeadAttention,
+    ReversibleEmbedding,
+)
 from lamella.nn.layers.convolution import Conv1D, Conv2D, Conv3D
 from lamella.nn.layers.convolution_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from lamella.nn.layers.dense import Dense
@@ -102,6 +110,8 @@ GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = (
 
 __all__ = [
     "GRU", "LSTM", "RNN", "Bidirectional", "GRUCell", "LSTMCell", "SimpleRNN", "SimpleRNNCell", "StackedRNNCells",
+    "AdditiveAttention", "Attention", "EinsumDense", "GroupQueryAttention", "MultiHeadAttention",
+    "ReversibleEmbedding",
     "Activation", "ActivityRegularization", "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D",
     "AdaptiveAveragePooling3D", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D", "Add",
     "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "AvgPool1D", "AvgPool2D",
