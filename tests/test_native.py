@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 
 from lamella import executor
 from lamella.autodiff import gradient_graph
-from lamella.ir import PRIMITIVES, Builder, Graph, Literal, Sample, TensorType, dtype_name, einsum_spec, matmul_spec, numpy_dtype
+from lamella.ir import (
+    PRIMITIVES,
+    Builder,
+    ContractSpec,
+    Graph,
+    Literal,
+    Sample,
+    TensorType,
+    dtype_name,
+    einsum_spec,
+    matmul_spec,
+    numpy_dtype,
+)
 from lamella.ir.types import is_float
 from lamella.native import kernel, pipeline
 from lamella.reference import evaluate, widen
@@ -332,3 +344,15 @@ def test_random_programs(data):
             pool.append(b.tanh(b.contract(x, square, spec=matmul_spec(shape, (columns, columns)))))
     graph = b.build([pool[-1], data.draw(st.sampled_from(pool)), pool[-1]])
     assert_close(graph, arrays, 512.0)
+
+
+def test_columns_of_both_operands():
+    """A depthwise product: the vector axis belongs to both operands."""
+    spec = ContractSpec.parse("<7,37|3;a0+a2,a1;a2,a1>")
+    rng = np.random.default_rng(0)
+    b = Builder()
+    x, y = b.input(TensorType((9, 37), "float32")), b.input(TensorType((3, 37), "float32"))
+    graph = b.build([b.contract(x, y, spec=spec)])
+    arrays = [rng.standard_normal(s).astype(np.float32) for s in ((9, 37), (3, 37))]
+    assert_close(graph, arrays, 8.0)
+    assert_close(gradient_graph(graph, [0, 1]), [*arrays, rng.standard_normal((7, 37)).astype(np.float32)], 16.0)

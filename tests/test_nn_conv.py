@@ -86,10 +86,9 @@ NATIVE = [
     (lambda x, k: ops.conv_transpose(x, k, (3, 2), "valid", None, FIRST), (2, 3, 5, 4), (3, 2, 6, 3)),
 ]
 # Their last output axis, or that of their gradients, belongs to both operands.
-SHARED_COLUMNS = pytest.mark.xfail(strict=True, reason="native contractions take one value of A for all columns")
 DEPTHWISE = [
-    pytest.param(lambda x, k: ops.depthwise_conv(x, k, 1, "same"), (2, 7, 6, 5), (3, 3, 5, 1), marks=SHARED_COLUMNS),
-    pytest.param(lambda x, k: ops.depthwise_conv(x, k, 2), (2, 7, 6, 18), (3, 2, 18, 2), marks=SHARED_COLUMNS),
+    (lambda x, k: ops.depthwise_conv(x, k, 1, "same"), (2, 7, 6, 5), (3, 3, 5, 1)),
+    (lambda x, k: ops.depthwise_conv(x, k, 2), (2, 7, 6, 18), (3, 2, 18, 2)),
     (lambda x, k: ops.depthwise_conv(x, k, 1, "same", FIRST), (2, 5, 7, 6), (3, 3, 5, 2)),
 ]
 

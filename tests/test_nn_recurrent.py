@@ -81,17 +81,17 @@ def assert_same_gradients(ours, theirs, x, mask=None, tolerance=1e-5):
         out, _ = theirs.stateless_call(variables, [v.value for v in theirs.non_trainable_variables], x, mask=mask)
         return loss(jax.tree.leaves(out), np.sin, jax.numpy.sum)
 
-    want_x, want = jax.grad(their_loss, (0, 1))(np.asarray(x), [v.value for v in theirs.trainable_variables])
+    want_x, want = jax.jit(jax.grad(their_loss, (0, 1)))(np.asarray(x), [v.value for v in theirs.trainable_variables])
     assert_same(grads, [want_x, *want], tolerance)
 
 
-@pytest.mark.parametrize("mask", [None, MASK], ids=["whole", "masked"])
 @pytest.mark.parametrize("flags", FLAGS, ids=[",".join(f) or "plain" for f in FLAGS])
 @pytest.mark.parametrize(("name", "kwargs"), EACH, ids=["SimpleRNN", "LSTM", "GRU", "GRU-before"])
-def test_outputs_and_states(name, kwargs, flags, mask):
+def test_outputs_and_states(name, kwargs, flags):
     ours, theirs = pair(name, {**kwargs, **flags}, X)
-    got = ours(X, mask=mask)
-    assert_same(got, theirs(X, mask=mask))
+    got = ours(X, mask=MASK)
+    assert_same(got, theirs(X, mask=MASK))
+    assert_same(ours(X), theirs(X))
     assert isinstance(got, tuple) == flags.get("return_state", False)
     symbolic = type(ours).from_config(ours.get_config())(layers.Input((5, 4)))
     assert [t.shape[1:] for t in tree.flatten(symbolic)] == [t.shape[1:] for t in tree.flatten(got)]
@@ -101,15 +101,13 @@ def test_outputs_and_states(name, kwargs, flags, mask):
 def test_options_odd_sizes_and_length_one(name, kwargs, x):
     ours, theirs = pair(name, kwargs, x, units=5)
     assert_same(ours(x), theirs(x))
-    assert_same_gradients(ours, theirs, x)
     assert [w.path for w in ours.weights] == [w.path for w in theirs.weights]
     again = type(ours).from_config(ours.get_config())
     assert again.get_config() == ours.get_config()
     keras.layers.deserialize(layers.serialize(ours))
 
 
-@pytest.mark.parametrize("mask", [None, MASK], ids=["whole", "masked"])
-@pytest.mark.parametrize("flags", FLAGS[1:4], ids=["sequences", "all", "backwards"])
+@pytest.mark.parametrize(("flags", "mask"), [(FLAGS[0], None), (FLAGS[2], MASK)], ids=["plain", "all"])
 @pytest.mark.parametrize(("name", "kwargs"), EACH, ids=["SimpleRNN", "LSTM", "GRU", "GRU-before"])
 def test_gradients(name, kwargs, flags, mask):
     ours, theirs = pair(name, {**kwargs, **flags}, X)
@@ -144,9 +142,9 @@ def test_stacked_cells(flags):
         return library.RNN([library.LSTMCell(3), library.GRUCell(2), library.SimpleRNNCell(4)], **flags)
 
     ours, theirs = fill(stack(layers), stack(keras.layers), X)
-    for mask in (None, MASK):
-        assert_same(ours(X, mask=mask), theirs(X, mask=mask))
-    assert_same_gradients(ours, theirs, X)
+    assert_same(ours(X, mask=MASK), theirs(X, mask=MASK))
+    if flags.get("return_state") and flags.get("return_sequences"):
+        assert_same_gradients(ours, theirs, X)
     assert layers.RNN.from_config(ours.get_config()).get_config() == ours.get_config()
 
 
@@ -196,17 +194,18 @@ def test_a_cell_that_assigns_is_refused():
         layers.RNN(Counting(3))(X)
 
 
-@pytest.mark.parametrize("merge", ["concat", "sum", "mul", "ave", None])
-@pytest.mark.parametrize("flags", [{}, {"return_sequences": True}, {"return_sequences": True, "return_state": True}],
-                         ids=["last", "sequences", "states"])
+@pytest.mark.parametrize(("merge", "flags"), [
+    ("concat", FLAGS[1]), ("sum", FLAGS[0]), ("mul", FLAGS[1]), ("ave", {**FLAGS[2], "go_backwards": False}),
+    (None, {**FLAGS[2], "go_backwards": False}), (None, FLAGS[0]),
+], ids=str)
 def test_bidirectional(merge, flags):
     def wrap(library):
         return library.Bidirectional(library.LSTM(3, **flags), merge_mode=merge)
 
     ours, theirs = fill(wrap(layers), wrap(keras.layers), X)
-    for mask in (None, MASK):
-        assert_same(ours(X, mask=mask), theirs(X, mask=mask))
-    assert_same_gradients(ours, theirs, X, MASK)
+    assert_same(ours(X, mask=MASK), theirs(X, mask=MASK))
+    if merge == "concat":
+        assert_same_gradients(ours, theirs, X, MASK)
     assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights]
     again = layers.Bidirectional.from_config(ours.get_config())
     assert again.get_config() == ours.get_config()

@@ -102,8 +102,9 @@ CASES = [
       for kwargs in ({}, {"thresholds": [0.25, 0.5, 0.8]})],
     *[Case(name, kwargs, bits, real) for name in ("Precision", "Recall")
       for kwargs in ({}, {"thresholds": [0.0, 0.25, 0.9]}, {"class_id": 2}, {"top_k": 2}, {"top_k": 3, "class_id": 1})],
-    *[Case("AUC", {"curve": curve, "summation_method": method}, bits, real) for curve in ("ROC", "PR", "PRGAIN")
-      for method in ("interpolation", "minoring", "majoring")],
+    *[Case("AUC", {"curve": curve, "summation_method": method}, bits, real) for curve, method in (
+        ("ROC", "interpolation"), ("PR", "interpolation"), ("PRGAIN", "interpolation"), ("ROC", "minoring"),
+        ("PR", "majoring"), ("PRGAIN", "minoring"))],
     *[Case("AUC", kwargs, bits, real) for kwargs in (
         {"multi_label": True, "num_labels": C, "label_weights": [0.1, 0.2, 0.3, 0.0, 1.0], "curve": "PR"},
         {"multi_label": True}, {"label_weights": [0.1, 0.2, 0.3, 0.0, 1.0]}, {"thresholds": [0.1, 0.3, 0.7]},
@@ -112,11 +113,13 @@ CASES = [
     Case("AUC", {}, bit, half),
     Case("AUC", {}, all_ones, real),
     *[Case(name, {argument: 0.4, **kwargs}, bits, real) for name, argument in _POINTS
-      for kwargs in ({}, {"num_thresholds": 1}, {"class_id": 2, "num_thresholds": 11})],
+      for kwargs in ({}, {"class_id": 2, "num_thresholds": 11})],
+    Case("PrecisionAtRecall", {"recall": 0.4, "num_thresholds": 1}, bits, real),
     *[Case(name, {"average": average, "threshold": threshold, **({"beta": 2.0} if name == "FBetaScore" else {})},
            bits, real)
-      for name in ("FBetaScore", "F1Score") for average in (None, "micro", "macro", "weighted")
-      for threshold in (None, 0.4)],
+      for name, average, threshold in (
+          ("FBetaScore", None, None), ("FBetaScore", "micro", None), ("FBetaScore", "macro", 0.4),
+          ("FBetaScore", "weighted", 0.4), ("F1Score", None, 0.4), ("F1Score", "macro", None))],
     Case("IoU", {"num_classes": C, "target_class_ids": [0, 2]}, classes, classes, "int"),
     Case("IoU", {"num_classes": 3, "target_class_ids": [0, 2]}, classes, classes, "int"),
     Case("MeanIoU", {"num_classes": C, "ignore_class": 1}, classes, classes, "int"),

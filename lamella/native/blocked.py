@@ -29,7 +29,7 @@ def contract_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
     plain = Contraction(plan, cluster, host)
     m, n, k = plain.s.m, plain.s.n, plain.k
     big = (m * k + k * n + m * n) * itemsize(plain.wide) > host.l2 and min(m, k) >= 64 and n >= host.lanes()
-    if big and len(plain.k_groups) <= 2:
+    if big and len(plain.k_groups) <= 2 and not plain.shared:
         return _Blocked(plan, cluster, host).emit()
     return plain.emit()
 
@@ -197,21 +197,10 @@ class _Blocked(Contraction):
             source = f.address(origin, offset(self.b_step_k), self.dtype)
             row = f.address(target, f.imul(k, vectors * s.lanes), self.wide)
             for j in range(vectors):
-                vector = self._b_vector(source, j, active if j == vectors - 1 else s.lanes)
+                vector = self._lanes_of(source, self.b_step_n, j, active if j == vectors - 1 else s.lanes)
                 f.store(vector, f.address(row, index(j * s.lanes), self.wide))
 
         self._each_step(steps, step)
-
-    def _b_vector(self, source: Val, j: int, active: int) -> Val:
-        f, s = self.f, self.s
-        if self.b_step_n == 1:
-            mask = f.lane_mask(active, s.lanes) if active < s.lanes else None
-            return f.cast(f.load(f.address(source, index(j * s.lanes), self.dtype), self.dtype, s.lanes, mask), self.wide)
-        row = Val(self.wide, s.lanes, "zeroinitializer")
-        for lane in range(active):
-            at = f.address(source, index((j * s.lanes + lane) * self.b_step_n), self.dtype)
-            row = f.insert(row, f.cast(f.load(at, self.dtype), self.wide), lane)
-        return row
 
     # Tiles.
 

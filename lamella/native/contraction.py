@@ -158,6 +158,7 @@ class Contraction:
         self.swap = n is not None and n not in b and n in a
         if self.swap:
             a, b = b, a
+        self.shared = n is not None and n in a and n in b  # columns of both operands: A is a vector too
         rows = [g for g in outputs if g != n and g not in b]
         # Neighbouring rows should be near each other in memory; very short groups make poor tiles.
         near = [g for g in rows if space.sizes[g] >= SHORT] or rows
@@ -296,21 +297,31 @@ class Contraction:
         def copy(a: Val, b: Val, k: Val, carried: list[Val]) -> list[Val]:
             target = f.imul(k, vectors * s.lanes)
             for j in range(vectors):
-                row = Val(self.wide, s.lanes, "zeroinitializer")
-                for lane in range(active if j == vectors - 1 else s.lanes):
-                    at = f.iadd(b, index((j * s.lanes + lane) * step_n))
-                    row = f.insert(row, f.cast(f.load(f.address(origin, at, self.dtype), self.dtype), self.wide), lane)
+                row = self._lanes_of(f.address(origin, b, self.dtype), step_n, j, active if j == vectors - 1 else s.lanes)
                 f.store(row, f.address(SCRATCH, f.iadd(target, index(j * s.lanes)), self.wide))
             return carried
 
         self._walk([], copy)
+
+    def _lanes_of(self, pointer: Val, step: int, j: int, active: int) -> Val:
+        """Vector j of an operand along N, which may lie apart in memory; lanes that don't exist are zeros."""
+        f, s = self.f, self.s
+        if step == 1:
+            mask = f.lane_mask(active, s.lanes) if active < s.lanes else None
+            return f.cast(f.load(f.address(pointer, index(j * s.lanes), self.dtype), self.dtype, s.lanes, mask), self.wide)
+        row = Val(self.wide, s.lanes, "zeroinitializer")
+        for lane in range(active):
+            at = f.address(pointer, index((j * s.lanes + lane) * step), self.dtype)
+            row = f.insert(row, f.cast(f.load(at, self.dtype), self.wide), lane)
+        return row
 
     # The tile.
 
     def _tile(self, m: Val, rows: int, n: Val, vectors: int, active: int) -> None:
         f, s = self.f, self.s
         step_m = self.a_at.get(self.m_group, 0) if self.m_group is not None else 0
-        a_origin = f.address(self.a_base, f.imul(m, step_m), self.dtype)
+        a_step_n = self.a_at.get(self.n_group, 0) if self.n_group is not None else 0
+        a_origin = f.address(self.a_base, f.iadd(f.imul(m, step_m), f.imul(n, a_step_n)), self.dtype)
         step_n = self.b_at.get(self.n_group, 0) if self.n_group is not None else 0
         b_origin = self.b_base if s.pack else f.address(self.b_base, f.imul(n, step_n), self.dtype)
         zero = Val(self.wide, s.lanes, "zeroinitializer")
@@ -320,9 +331,12 @@ class Contraction:
             pointer = f.address(a_origin, a, self.dtype)
             result = []
             for i in range(rows):
-                scalar = f.cast(f.load(f.address(pointer, index(i * step_m), self.dtype), self.dtype), self.wide)
-                wide = f.splat(scalar, s.lanes)
-                result += [f.fma(wide, columns[j], acc[i * vectors + j]) for j in range(vectors)]
+                row = f.address(pointer, index(i * step_m), self.dtype)
+                if self.shared:
+                    values = [self._lanes_of(row, a_step_n, j, active if j == vectors - 1 else s.lanes) for j in range(vectors)]
+                else:
+                    values = [f.splat(f.cast(f.load(row, self.dtype), self.wide), s.lanes)] * vectors
+                result += [f.fma(values[j], columns[j], acc[i * vectors + j]) for j in range(vectors)]
             return result
 
         acc = self._walk([zero] * (rows * vectors), step)

@@ -453,13 +453,17 @@ def _contiguous_columns(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Re
     for i in range(2):
         axes = [m.single_axis for m in maps[i]]
         other_axes = {a for m in maps[1 - i] for a, c in enumerate(m.coefficients) if c and a < n_out and spec.sizes[a] > 1}
-        if None in axes or len(other_axes - set(axes)) < (1 if operands[i] in r.fixed else 2):
+        own = {a for m in maps[i] for a, c in enumerate(m.coefficients) if c}
+        if operands[i].type.size > operands[1 - i].type.size and operands[i] not in r.fixed:
+            continue
+        if len(other_axes - own) < (1 if operands[i] in r.fixed else 2):
             continue  # a loop's constant is turned before the loop, so it pays for a single block
-        columns = [d for d, a in enumerate(axes) if a < n_out and a not in other_axes and spec.sizes[a] > 1]  # type: ignore[operator]
+        columns = [d for d, a in enumerate(axes) if a is not None and a < n_out and a not in other_axes and spec.sizes[a] > 1]
         if not columns or columns[-1] == len(axes) - 1:
             continue
         perm = [d for d in range(len(axes)) if d != columns[-1]] + [columns[-1]]
-        maps[i], (maps[1 - i], flipped) = tuple(maps[i][d] for d in perm), _forwards(maps[1 - i], spec.sizes, n_out)
+        plain = {a for a in axes if a is not None and sum(bool(m.coefficients[a]) for m in maps[i]) == 1}
+        maps[i], (maps[1 - i], flipped) = tuple(maps[i][d] for d in perm), _forwards(maps[1 - i], spec.sizes, n_out, plain)
         turned = r.b.transpose(operands[i], perm=tuple(perm))
         turned = r.b.reverse(turned, axes=tuple(d for d, m in enumerate(maps[i]) if m.single_axis in flipped))
         operands[i] = r.b.reshape(turned, shape=(turned.type.size,))  # through memory: views alone would be absorbed again
@@ -468,9 +472,10 @@ def _contiguous_columns(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Re
     return None
 
 
-def _forwards(maps: tuple[Affine, ...], sizes: tuple[int, ...], n_out: int) -> tuple[tuple[Affine, ...], set[int]]:
-    """Index maps with reduction axes that ran backwards turned round, and which these are."""
-    backwards = {a for a in range(n_out, len(sizes)) if any(m.coefficients[a] < 0 for m in maps)
+def _forwards(maps: tuple[Affine, ...], sizes: tuple[int, ...], n_out: int,
+              plain: set[int]) -> tuple[tuple[Affine, ...], set[int]]:
+    """Index maps with those reduction axes among `plain` that ran backwards turned round, and which these are."""
+    backwards = {a for a in plain if a >= n_out and any(m.coefficients[a] < 0 for m in maps)
                  and all(m.coefficients[a] <= 0 for m in maps)}
 
     def turn(m: Affine) -> Affine:

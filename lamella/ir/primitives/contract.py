@@ -199,50 +199,96 @@ def _product(x: np.ndarray, x_axes: list[int], y: np.ndarray, y_axes: list[int],
     return out.transpose([order.index(a) for a in range(n_out)])
 
 
+Terms = dict[Any, int]  # coefficient per new axis; `None` is the constant
+
+
 def _operand_vjp(b: Any, ct: Atom, operands: Sequence[Atom], spec: ContractSpec, which: int) -> Atom:
-    """Gradient towards one operand: solve its index map for one axis per dimension, substitute into the other maps."""
+    """Gradient towards one operand: solve its index map for one axis per dimension, substitute into the other maps.
+
+    The new output axes are the operand's dimensions, ("i", d). A dimension read with a stride s, `s o + k`, becomes two, quotient
+    ("q", d) and remainder ("r", d), with o = q - j and k = r + s j: dense products instead of ones with zeros between.
+    """
+    n_out, shape = len(spec.out_shape), operands[which].type.shape
+    for d, m in enumerate(spec.maps[which]):  # stride and dilation together: spread the cotangent until the stride is gone
+        far = [a for a, c in enumerate(m.coefficients[:n_out]) if abs(c) > 1 and not any(o.coefficients[a] for o in spec.maps[1 - which])]
+        if far and not any(abs(c) == 1 for c in m.coefficients):
+            return _operand_vjp(b, *_spread(b, ct, spec, which, d, far[0], operands), which)
     mine, other = spec.maps[which], spec.maps[1 - which]
-    n_out, sizes = len(spec.out_shape), list(spec.sizes)
-    mine = list(mine)
-    # A stride on an output axis: spread the cotangent with zeros between, so that the stride becomes 1.
+    solved: dict[int, Terms] = {}  # old axis -> expression in new axes
+    out_sizes: dict[Any, int] = {}
+    red_sizes: dict[Any, int] = {}
+    cuts: dict[int, tuple[int, int]] = {}  # strided dimension -> (position of its first element, stride)
     for d, m in enumerate(mine):
-        strided = [a for a in range(n_out) if abs(m.coefficients[a]) > 1 and not any(o.coefficients[a] for o in other)]
-        for a in strided:
-            step = abs(m.coefficients[a])
-            interior = tuple(step - 1 if axis == a else 0 for axis in range(n_out))
-            zero = b.literal(0, ct.type.dtype)
-            ct = b.pad(ct, zero, low=(0,) * n_out, high=(0,) * n_out, interior=interior)
-            sizes[a] = (sizes[a] - 1) * step + 1
-            mine[d] = Affine(tuple(c // step if axis == a else c for axis, c in enumerate(m.coefficients)), m.offset)
-    pivots: list[int] = []
-    for m in mine:
-        candidates = [a for a, c in enumerate(m.coefficients) if abs(c) == 1 and a not in pivots
-                      and sum(bool(o.coefficients[a]) for o in mine) == 1]
-        if not candidates:
+        strided = _strided_axes(m, mine, other, n_out, spec)
+        if strided is not None:
+            o, k, step = strided
+            taps = -(-spec.sizes[k] // step)
+            out_sizes["q", d], out_sizes["r", d] = spec.sizes[o] + taps - 1, step
+            red_sizes["j", d] = taps
+            solved[o], solved[k] = {("q", d): 1, ("j", d): -1}, {("r", d): 1, ("j", d): step}
+            cuts[d] = (m.offset, step)
+            continue
+        pivots = [a for a, c in enumerate(m.coefficients) if abs(c) == 1 and a not in solved
+                  and sum(bool(o.coefficients[a]) for o in mine) == 1]
+        if not pivots:
             raise GradientError(f"contract {spec}: operand {which} has no axis to solve {m} for.")
-        pivots.append(candidates[0])
-    rest = [a for a in range(len(sizes)) if a not in pivots]
-    new_axes = len(mine) + len(rest)
+        out_sizes["i", d] = shape[d]
+        sign = m.coefficients[pivots[0]]  # index i = sign a + others + offset, so a = sign (i - others - offset)
+        others = {("x", a): -sign * c for a, c in enumerate(m.coefficients) if c and a != pivots[0]}
+        solved[pivots[0]] = {("i", d): sign, None: -sign * m.offset, **others}
+    for a, n in enumerate(spec.sizes):
+        if a not in solved:
+            red_sizes["x", a] = n
+            solved[a] = {("x", a): 1}
+    names = [*out_sizes, *red_sizes]
 
     def substitute(m: Affine) -> Affine:
-        coefficients, offset = [0] * new_axes, m.offset
+        total: Terms = {None: m.offset}
         for a, c in enumerate(m.coefficients):
-            if a not in pivots:
-                coefficients[len(mine) + rest.index(a)] += c
-                continue
-            d = pivots.index(a)  # dimension index i_d = p * a + others + offset, so a = p * (i_d - others - offset)
-            p = mine[d].coefficients[a]
-            coefficients[d] += c * p
-            offset -= c * p * mine[d].offset
-            for axis, k in enumerate(mine[d].coefficients):
-                if axis != a and k:
-                    coefficients[len(mine) + rest.index(axis)] -= c * p * k
-        return Affine(tuple(coefficients), offset)
+            for name, k in solved[a].items() if c else ():
+                total[name] = total.get(name, 0) + c * k
+        return Affine(tuple(total.get(name, 0) for name in names), total[None])
 
-    ct_map = tuple(Affine(tuple(int(axis == a) for axis in range(len(sizes)))) for a in range(n_out))
-    new = ContractSpec(operands[which].type.shape, tuple(sizes[a] for a in rest),
+    ct_map = tuple(Affine(tuple(int(axis == a) for axis in range(len(spec.sizes)))) for a in range(n_out))
+    new = ContractSpec(tuple(out_sizes.values()), tuple(red_sizes.values()),
                        (tuple(map(substitute, ct_map)), tuple(map(substitute, other))))
-    return b.contract(ct, operands[1 - which], spec=new)
+    product = b.contract(ct, operands[1 - which], spec=new)
+    return _join_remainders(b, product, shape, cuts) if cuts else product
+
+
+def _spread(b: Any, ct: Atom, spec: ContractSpec, which: int, d: int, a: int,
+            operands: Sequence[Atom]) -> tuple[Atom, Sequence[Atom], ContractSpec]:
+    """Put zeros between the cotangent's elements along axis `a`, so that dimension `d` is read with stride 1 there."""
+    n_out = len(spec.out_shape)
+    step = abs(spec.maps[which][d].coefficients[a])
+    none = (0,) * n_out
+    ct = b.pad(ct, b.literal(0, ct.type.dtype), low=none, high=none, interior=tuple(step - 1 if i == a else 0 for i in range(n_out)))
+    mine = list(spec.maps[which])
+    mine[d] = Affine(tuple(c // step if i == a else c for i, c in enumerate(mine[d].coefficients)), mine[d].offset)
+    maps = (tuple(mine), spec.maps[1]) if which == 0 else (spec.maps[0], tuple(mine))
+    return ct, operands, ContractSpec(ct.type.shape, spec.red_shape, maps)
+
+
+def _strided_axes(m: Affine, mine: Sequence[Affine], other: Sequence[Affine], n_out: int,
+                  spec: ContractSpec) -> tuple[int, int, int] | None:
+    """(output axis, reduction axis, stride) of a map `stride o + k` of which only the other operand knows k, as one of its axes."""
+    used = [a for a, c in enumerate(m.coefficients) if c]
+    if len(used) != 2 or used[0] >= n_out or used[1] < n_out or m.coefficients[used[0]] < 2 or m.coefficients[used[1]] != 1:
+        return None
+    alone = all(sum(bool(x.coefficients[a]) for x in mine) == 1 for a in used)
+    taps = [x for x in other if x.coefficients[used[1]]]
+    known = len(taps) == 1 and taps[0].single_axis == used[1] and not any(x.coefficients[used[0]] for x in other)
+    return (used[0], used[1], m.coefficients[used[0]]) if alone and known else None
+
+
+def _join_remainders(b: Any, product: Atom, shape: tuple[int, ...], cuts: dict[int, tuple[int, int]]) -> Atom:
+    """Quotients and remainders back to positions; then cut or fill up to the operand's shape."""
+    sizes = iter(product.type.shape)
+    joined = tuple(next(sizes) * (next(sizes) if d in cuts else 1) for d in range(len(shape)))
+    low = tuple(cuts[d][0] if d in cuts else 0 for d in range(len(shape)))
+    high = tuple(n - m - lo for n, m, lo in zip(shape, joined, low, strict=True))
+    flat = b.reshape_to(product, joined)
+    return b.pad(flat, b.literal(0, product.type.dtype), low=low, high=high, interior=(0,) * len(shape))
 
 
 def _vjp(b: Any, cts: Any, inputs: Any, outputs: Any, spec: ContractSpec) -> list[Atom | None]:

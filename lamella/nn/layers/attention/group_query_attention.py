@@ -12,6 +12,7 @@ from lamella.frontend import Tensor
 from lamella.nn.layers.attention.head_attention import HeadAttention
 from lamella.nn.layers.checks import positive_int
 from lamella.nn.layers.layer import LAYERS
+from lamella.nn.naming import auto_name
 from lamella.ops.attention import attend
 
 
@@ -43,6 +44,8 @@ class GroupQueryAttention(HeadAttention):
 
     def __init__(self, head_dim: int, num_query_heads: int, num_key_value_heads: int, dropout: float = 0.0,
                  use_bias: bool = True, **kwargs: Any) -> None:
+        if kwargs.get("name") is None:
+            kwargs["name"] = auto_name("GroupedQueryAttention")  # as in Keras
         super().__init__(dropout=dropout, use_bias=use_bias, **kwargs)
         self.head_dim = positive_int("head_dim", head_dim, self.name)
         self.num_query_heads = positive_int("num_query_heads", num_query_heads, self.name)
@@ -58,9 +61,9 @@ class GroupQueryAttention(HeadAttention):
         key_shape = value_shape if key_shape is None else key_shape
         self.query_dense = self._heads(query_shape, self.num_query_heads, "query")
         self.key_dense = self._heads(key_shape, self.num_key_value_heads, "key")
-        self.value_dense = self._heads(value_shape, self.num_key_value_heads, "value")
-        if self.use_gate:
+        if self.use_gate:  # the order is that of Keras' weights
             self.gate_dense = self._heads(query_shape, self.num_query_heads, "gate")
+        self.value_dense = self._heads(value_shape, self.num_key_value_heads, "value")
         size = query_shape[-1]
         self.output_dense = self._projection("btnh,nhd->btd", (None, size), "d", "attention_output")
         self.output_dense.build((*query_shape[:2], self.num_query_heads, self.head_dim))

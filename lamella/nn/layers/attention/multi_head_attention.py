@@ -71,9 +71,9 @@ class MultiHeadAttention(HeadAttention):
         key_shape = value_shape if key_shape is None else key_shape
         self.query_dense = self._heads(query_shape, self.key_dim, "query")
         self.key_dense = self._heads(key_shape, self.key_dim, "key")
-        self.value_dense = self._heads(value_shape, self.value_dim, "value")
-        if self.use_gate:
+        if self.use_gate:  # the order is that of Keras' weights
             self.gate_dense = self._heads(query_shape, self.value_dim, "gate")
+        self.value_dense = self._heads(value_shape, self.value_dim, "value")
         self.output_dense = self._back(query_shape)
 
     def _heads(self, shape: Sequence[int | None], size: int, name: str) -> Any:
