@@ -283,13 +283,40 @@ def test_masks_travel_on():
         assert_same(x, y)
 
 
-def adam_step(model, x, y):
-    optimizer_rate = 0.1
+IMAGES = [
+    ("ConvLSTM1D", {"filters": 3, "kernel_size": 3}, normal(2, 4, 7, 2)),
+    ("ConvLSTM1D", {"filters": 2, "kernel_size": 2, "strides": 2, "padding": "same", "return_sequences": True},
+     normal(3, 5, 7, 2)),
+    ("ConvLSTM2D", {"filters": 3, "kernel_size": (3, 2), "padding": "same", "return_state": True, "use_bias": False},
+     normal(2, 3, 5, 4, 2)),
+    ("ConvLSTM2D", {"filters": 2, "kernel_size": 2, "data_format": "channels_first", "dilation_rate": 2,
+                    "return_sequences": True, "go_backwards": True}, normal(1, 2, 3, 5, 6)),
+    ("ConvLSTM2D", {"filters": 2, "kernel_size": 1}, normal(2, 1, 1, 1, 1)),
+]
+
+
+@pytest.mark.parametrize(("name", "kwargs", "x"), IMAGES, ids=[f"{c[0]}-{i}" for i, c in enumerate(IMAGES)])
+def test_convolutional(name, kwargs, x):
+    ours, theirs = fill(getattr(layers, name)(**kwargs), getattr(keras.layers, name)(**kwargs), x)
+    assert_same(ours(x), theirs(x))
+    assert [w.path.split("/")[1:] for w in ours.weights] == [w.path.split("/")[1:] for w in theirs.weights]
+    again = type(ours).from_config(ours.get_config())
+    assert again.get_config() == ours.get_config()
+    assert [t.shape[1:] for t in tree.flatten(again(layers.Input(x.shape[1:])))] == [
+        t.shape[1:] for t in tree.flatten(ours(x))]
+    if name == "ConvLSTM2D" and kwargs["filters"] == 3:
+        assert_same_gradients(ours, theirs, x)
+    assert layers.deserialize(layers.serialize(ours)).filters == kwargs["filters"]
+    dropped = getattr(layers, name)(**kwargs, dropout=0.3, recurrent_dropout=0.3, seed=1)
+    assert np.isfinite(tree.flatten(dropped(x, training=True))[0].numpy()).all()
+
+
+def training_step(model, x, y):
     with GradientTape() as tape:
         loss = ops.mean(ops.square(model(x, training=True) - y))
     variables = model.trainable_variables
     for variable, grad in zip(variables, tape.gradient(loss, variables), strict=True):
-        variable.assign_sub(optimizer_rate * grad)
+        variable.assign_sub(0.1 * grad)
     return loss
 
 
@@ -303,9 +330,9 @@ def test_compiled_training_steps_equal_eager_ones(inner):
     for model in models:
         model(x)
     models[1].set_weights(models[0].get_weights())
-    step = function(lambda x, y: adam_step(models[1], x, y))
+    step = function(lambda x, y: training_step(models[1], x, y))
     for _ in range(3):
-        np.testing.assert_allclose(step(x, y).numpy(), adam_step(models[0], x, y).numpy(), rtol=1e-4)
+        np.testing.assert_allclose(step(x, y).numpy(), training_step(models[0], x, y).numpy(), rtol=1e-4)
     for a, b in zip(models[0].get_weights(), models[1].get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-4)
 

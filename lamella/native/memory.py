@@ -15,6 +15,7 @@ from lamella.errors import CheckError
 from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Var
 from lamella.native.fuse import Cluster, Fusion, Store, index_in
 from lamella.native.indexing import Index, domain_index, flat
+from lamella.native.recompute import recompute
 
 ALIGN = 64
 
@@ -73,6 +74,7 @@ def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> P
     for atom in graph.outputs:  # all of them first: what is computed in place must know every reader
         if isinstance(atom, Var) and atom in p.fusion.definitions:
             p.fusion.materialize(atom)
+    recompute(p.fusion, graph)
     for atom, buffer in zip(graph.outputs, outputs, strict=True):
         _place_output(p, atom, buffer, donors.get(buffer), late)
     for out, value, cluster in p.fusion.initial:

@@ -13,6 +13,11 @@ _LAYER_ARGUMENTS = ("return_sequences", "return_state", "go_backwards", "statefu
 _COMMON = ("name", "trainable", "dtype", "activity_regularizer")
 
 
+def _cell_name(cell_class: type) -> str:
+    """`lstm_cell` for LSTMCell, as in the paths of Keras' weights."""
+    return to_snake_case(cell_class.__name__)
+
+
 class SingleCellRNN(RNN):
     """Base of `SimpleRNN`, `LSTM` and `GRU`; attributes of the cell, such as `units`, are found here too.
 
@@ -26,7 +31,7 @@ class SingleCellRNN(RNN):
         kwargs.pop("use_cudnn", None)
         own = {key: kwargs.pop(key) for key in _LAYER_ARGUMENTS if key in kwargs}
         shared = {key: own[key] for key in ("trainable", "dtype") if key in own}
-        cell = cell_class(**cell_arguments, **kwargs, **shared, name=to_snake_case(cell_class.__name__))
+        cell = cell_class(**cell_arguments, **kwargs, **shared, name=_cell_name(cell_class))
         super().__init__(cell, **own)
 
     def __getattr__(self, name: str) -> Any:
