@@ -159,3 +159,21 @@ def test_predict_from_several_threads():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("make", [
+    lambda: tf.keras.optimizers.Adam(0.01, loss_scale_factor=128.0),
+    lambda: tf.keras.optimizers.LossScaleOptimizer(tf.keras.optimizers.Adam(0.01)),
+])
+def test_a_scaled_loss_trains_as_without_scale(make):
+    """The scale goes into the loss before the gradient, and out of the gradients before the update."""
+    rng = np.random.default_rng(0)
+    x = rng.random((96, 6), dtype=np.float32)
+    y = x.sum(1, keepdims=True)
+    losses = []
+    for optimizer in (tf.keras.optimizers.Adam(0.01), make()):
+        tf.keras.utils.set_random_seed(0)
+        model = tf.keras.Sequential([tf.keras.layers.Dense(5, activation="relu", input_shape=(6,)), tf.keras.layers.Dense(1)])
+        model.compile(optimizer, "mse")
+        losses.append(model.fit(x, y, epochs=3, verbose=0, shuffle=False).history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-4)
