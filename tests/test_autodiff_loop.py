@@ -13,6 +13,7 @@ from lamella.errors import GradientError, LamellaError, ShapeError  # noqa: E402
 from lamella.frontend import GradientTape, TensorSpec, Variable, convert_to_tensor, function, trace  # noqa: E402
 from lamella.ir import Builder, Graph, TensorType, check  # noqa: E402
 from lamella.reference import evaluate, widen  # noqa: E402
+from lamella.settings import settings  # noqa: E402
 
 jnp = jax.numpy
 RNG = np.random.default_rng(3)
@@ -20,6 +21,11 @@ RNG = np.random.default_rng(3)
 
 def normal(*shape):
     return RNG.standard_normal(shape).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def _no_disk_cache(monkeypatch):
+    monkeypatch.setattr(settings, "cache_dir", "")
 
 
 def recurrent(o, x, h, w):

@@ -15,6 +15,7 @@ from lamella import ops, tree  # noqa: E402
 from lamella.errors import ShapeError  # noqa: E402
 from lamella.frontend import GradientTape, function  # noqa: E402
 from lamella.nn import layers  # noqa: E402
+from lamella.settings import settings  # noqa: E402
 
 RNG = np.random.default_rng(5)
 pytestmark = pytest.mark.filterwarnings("ignore:.*You are using a softmax:UserWarning")
@@ -63,6 +64,11 @@ SIMPLE = [
     ("AdditiveAttention", {}, [Q6, V], {"mask": [Q_MASK, V_MASK]}),
     ("AdditiveAttention", {"use_scale": False}, [Q6, V, normal(2, 7, 6)], {"use_causal_mask": True}),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _no_disk_cache(monkeypatch):
+    monkeypatch.setattr(settings, "cache_dir", "")
 
 
 def assert_same(got, want, tolerance=3e-6):

@@ -15,6 +15,7 @@ from lamella import ops, tree  # noqa: E402
 from lamella.errors import LamellaError, ShapeError  # noqa: E402
 from lamella.frontend import GradientTape, Variable, function  # noqa: E402
 from lamella.nn import layers  # noqa: E402
+from lamella.settings import settings  # noqa: E402
 from lamella.training import Sequential  # noqa: E402
 
 RNG = np.random.default_rng(11)
@@ -45,6 +46,11 @@ OPTIONS = [
     ("LSTM", {"return_sequences": True}, ONE_STEP),
     ("SimpleRNN", {"unroll": True}, ONE_STEP),
 ]
+
+
+@pytest.fixture(autouse=True)
+def _no_disk_cache(monkeypatch):
+    monkeypatch.setattr(settings, "cache_dir", "")
 
 
 def fill(ours, theirs, *args, **kwargs):
@@ -309,6 +315,33 @@ def test_convolutional(name, kwargs, x):
     assert layers.deserialize(layers.serialize(ours)).filters == kwargs["filters"]
     dropped = getattr(layers, name)(**kwargs, dropout=0.3, recurrent_dropout=0.3, seed=1)
     assert np.isfinite(tree.flatten(dropped(x, training=True))[0].numpy()).all()
+
+
+NATIVE = [
+    (lambda: layers.SimpleRNN(17, return_sequences=True, go_backwards=True), (6, 9, 5)),
+    (lambda: layers.LSTM(17, return_sequences=True), (6, 9, 5)),
+    (lambda: layers.LSTM(17, return_sequences=True, return_state=True), (6, 9, 5)),
+    (lambda: layers.GRU(7, reset_after=False, return_sequences=True), (6, 9, 5)),
+    (lambda: layers.RNN([layers.LSTMCell(5), layers.GRUCell(18)], return_sequences=True), (6, 9, 5)),
+    (lambda: layers.Bidirectional(layers.GRU(5, return_sequences=True)), (6, 1, 5)),
+    (lambda: layers.ConvLSTM2D(5, 3, padding="same", return_sequences=True), (2, 4, 7, 6, 3)),
+]
+
+
+@pytest.mark.parametrize(("make", "shape"), NATIVE, ids=range(len(NATIVE)))
+def test_compiled_outputs_and_gradients_equal_eager_ones(make, shape):
+    layer, x = make(), normal(*shape)
+    layer(x)
+
+    def run(x):
+        with GradientTape() as tape:
+            tape.watch(x)
+            outputs = tree.flatten(layer(x))
+            loss = sum(ops.sum(ops.sin(y)) for y in outputs)
+        return [*outputs, *tape.gradient(loss, [x, *layer.trainable_variables])]
+
+    assert_same(function(lambda x: layer(x))(x), tree.map_structure(np.asarray, layer(x)))
+    assert_same(function(run)(x), [np.asarray(y) for y in run(ops.convert_to_tensor(x))], 1e-5)
 
 
 def training_step(model, x, y):

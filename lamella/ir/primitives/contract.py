@@ -210,7 +210,8 @@ def _operand_vjp(b: Any, ct: Atom, operands: Sequence[Atom], spec: ContractSpec,
     """
     n_out, shape = len(spec.out_shape), operands[which].type.shape
     for d, m in enumerate(spec.maps[which]):  # stride and dilation together: spread the cotangent until the stride is gone
-        far = [a for a, c in enumerate(m.coefficients[:n_out]) if abs(c) > 1 and not any(o.coefficients[a] for o in spec.maps[1 - which])]
+        far = [a for a, c in enumerate(m.coefficients[:n_out])
+               if abs(c) > 1 and not any(o.coefficients[a] for o in spec.maps[1 - which])]
         if far and not any(abs(c) == 1 for c in m.coefficients):
             return _operand_vjp(b, *_spread(b, ct, spec, which, d, far[0], operands), which)
     mine, other = spec.maps[which], spec.maps[1 - which]
@@ -262,7 +263,8 @@ def _spread(b: Any, ct: Atom, spec: ContractSpec, which: int, d: int, a: int,
     n_out = len(spec.out_shape)
     step = abs(spec.maps[which][d].coefficients[a])
     none = (0,) * n_out
-    ct = b.pad(ct, b.literal(0, ct.type.dtype), low=none, high=none, interior=tuple(step - 1 if i == a else 0 for i in range(n_out)))
+    interior = tuple(step - 1 if i == a else 0 for i in range(n_out))
+    ct = b.pad(ct, b.literal(0, ct.type.dtype), low=none, high=none, interior=interior)
     mine = list(spec.maps[which])
     mine[d] = Affine(tuple(c // step if i == a else c for i, c in enumerate(mine[d].coefficients)), mine[d].offset)
     maps = (tuple(mine), spec.maps[1]) if which == 0 else (spec.maps[0], tuple(mine))
