@@ -72,10 +72,9 @@ def test_the_cache_key_has_every_ingredient(monkeypatch):
     base = cache.key("graph", {0: 1})
     assert cache.key("other", {0: 1}) != base
     assert cache.key("graph", {0: 2}) != base
-    for ingredient in ("identity", "_own_source"):
-        place = cache.target if ingredient == "identity" else cache
+    for place, ingredient, changed in [(cache.target, "identity", lambda: "changed"), (cache, "_SOURCE", "changed")]:
         with monkeypatch.context() as patch:
-            patch.setattr(place, ingredient, lambda: "changed")
+            patch.setattr(place, ingredient, changed)
             assert cache.key("graph", {0: 1}) != base
 
 

@@ -227,6 +227,39 @@ def test_swapped_carries_need_a_temporary():
         assert first[0] == 21 and second[0] == 34
 
 
+def test_two_carries_that_start_alike_have_their_own_memory():
+    body = Builder()
+    body.input(TensorType((), "int64"))
+    h, c = (body.input(TensorType((6,), "float32")) for _ in range(2))
+    one = body.literal(1, "float32")
+    graph = body.build([body.add(body.mul(h, c), one), body.add(c, one)], "cell")
+    b = Builder()
+    x = b.input(TensorType((6,), "float32"))
+    zero = b.sub(x, x)
+    out = b.loop(b.literal(0, "int64"), b.literal(5, "int64"), zero, zero, body=graph, n_carry=2)
+    program = b.build(out[:1])
+    start = np.ones(6, np.float32)
+    np.testing.assert_array_equal(executor.compile(program)(start)[0], evaluate(program, [start])[0])
+
+
+def test_two_updates_of_one_row_are_in_place():
+    """Cost per step must not grow with the length of the array that is updated."""
+    body = Builder()
+    i = body.input(TensorType((), "int64"))
+    total = body.input(TensorType((50, 8), "float32"))
+    for shift in (0, 1):
+        at = body.add(i, body.literal(shift, "int64"))
+        row = body.add(body.dynamic_slice(total, at, size=1), body.literal(1 + shift, "float32"))
+        total = body.dynamic_update_slice(total, row, at)
+    graph = body.build([total], "twice")
+    b = Builder()
+    x = b.input(TensorType((50, 8), "float32"))
+    program = b.build([b.loop(b.literal(0, "int64"), b.literal(49, "int64"), x, body=graph, n_carry=1)[0]])
+    exe = executor.compile(program, donate={0: 0})
+    np.testing.assert_array_equal(exe(np.zeros((50, 8), np.float32))[0], evaluate(program, [np.zeros((50, 8), np.float32)])[0])
+    assert exe.cost()["kernels"] == 2  # the two rows; no copies
+
+
 def test_nested_loops():
     inner = Builder()
     j, total, i = (inner.input(TensorType((), "int64")) for _ in range(3))

@@ -11,7 +11,6 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
 import lamella.ir
@@ -20,8 +19,7 @@ from lamella.native.executable import Compiled
 from lamella.settings import settings
 
 
-@cache
-def _own_source() -> str:
+def _stamp() -> str:
     """Size and time of every file that decides what code is generated."""
     folders = [Path(__file__).parent, Path(lamella.ir.__file__).parent]
     files = sorted(p for folder in folders for p in folder.rglob("*.py"))
@@ -29,8 +27,11 @@ def _own_source() -> str:
     return hashlib.sha256(stamp.encode()).hexdigest()
 
 
+_SOURCE = _stamp()  # as it was when it was imported: somebody may edit it while this process runs
+
+
 def key(text: str, donate: Mapping[int, int]) -> str:
-    parts = {"graph": text, "donate": repr(sorted(donate.items())), "machine": target.identity(), "compiler": _own_source()}
+    parts = {"graph": text, "donate": repr(sorted(donate.items())), "machine": target.identity(), "compiler": _SOURCE}
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 

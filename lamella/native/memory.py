@@ -161,7 +161,7 @@ def _in_place(p: Plan, root: Var, donor: Var) -> bool:
     writer = fusion.home[root]
     starts = [value for out, value, c in fusion.initial if c is writer and out is root]
     if starts and starts[0] is not donor:
-        return False
+        return _after_in_place(p, starts[0], writer, donor)
     before: set[Cluster] = set()
     for cluster, index in p.fusion.readers(donor):
         if cluster is not writer:
@@ -169,14 +169,25 @@ def _in_place(p: Plan, root: Var, donor: Var) -> bool:
                 return False
             before.add(cluster)
         elif writer.kind == "control":
-            if list(writer.anchor.inputs).count(donor) > 1:  # type: ignore[union-attr]
+            if _uses(p, writer, donor) > 1:
                 return False
-        elif starts or not _same_point(writer, root, donor, index):
+        elif not (_updates_there(writer, donor, index) if starts else _same_point(writer, root, donor, index)):
             return False
     for _, value, cluster in fusion.initial:  # the start of another update: copied before this writer
         if value is donor and cluster is not writer:
             return False
     fusion._depend(writer, frozenset(before))
+    return True
+
+
+def _after_in_place(p: Plan, start: Atom, writer: Cluster, donor: Var) -> bool:
+    """Whether an update whose start is itself an update can follow it in the donor's memory."""
+    previous = p.fusion.root(start) if isinstance(start, Var) else None
+    if previous is None or previous in p.buffers or previous not in p.fusion.home or previous.type != donor.type:
+        return False
+    if not _in_place(p, previous, donor) or not _free_after(p, previous, writer):
+        return False
+    p.buffers[previous] = p.buffers[donor]
     return True
 
 
@@ -218,19 +229,35 @@ def _broadcast_eqn(value: Atom, out: Var) -> Eqn:
     return Eqn(PRIMITIVES["broadcast"], (value,), {"shape": out.type.shape}, (out,))
 
 
+def _uses(p: Plan, loop: Cluster, root: Var) -> int:
+    """How many operands of a loop are `root`'s memory."""
+    assert loop.anchor is not None
+    return sum(isinstance(x, Var) and p.fusion.root(x) is root for x in loop.anchor.inputs)
+
+
 def _free_after(p: Plan, root: Var, cluster: Cluster) -> bool:
-    others = {c for c, _ in p.fusion.readers(root) if c is not cluster}
+    """Whether nobody needs `root` as it is once `cluster` changes it; orders its other readers before."""
+    readers = p.fusion.readers(root)
+    others = {c for c, _ in readers if c is not cluster}
     for _, value, c in p.fusion.initial:
         if c is not cluster and isinstance(value, Var) and p.fusion.root(value) is root:
             return False
     if any(cluster in c.ancestors for c in others):
         return False
-    if any(c is cluster for c, _ in p.fusion.readers(root)) and cluster.kind != "control":
+    if cluster.kind == "control" and _uses(p, cluster, root) > 1:
+        return False
+    if cluster.kind != "control" and not all(_updates_there(cluster, root, ix) for c, ix in readers if c is cluster):
         return False
     if any(isinstance(a, Var) and p.fusion.root(a) is root for a in p.graph.outputs):
         return False
     p.fusion._depend(cluster, frozenset(others))
     return True
+
+
+def _updates_there(cluster: Cluster, root: Var, index: Index) -> bool:
+    """Whether a cluster that writes a part reads `root` only at the elements that it writes."""
+    return bool(cluster.partial is not None and not any(a >= 100 for ix in index for a, _ in ix.axes)
+                and all(flat(index, root.shape) == flat(s.index, s.target.shape) for s in cluster.stores))
 
 
 def _mark_stores(p: Plan) -> None:
