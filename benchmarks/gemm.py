@@ -74,7 +74,7 @@ def alternate(functions: list[Callable[[], object]], seconds: float, rounds: int
         repeats.append(max(1, int(seconds / max(time.perf_counter() - start, 1e-7))))
     for _ in range(rounds):
         for i, function in enumerate(functions):
-            time.sleep(0.05)  # OpenBLAS' threads spin for a while after a call: let them go to sleep
+            time.sleep(0.3)  # OpenBLAS' threads spin for some 0.1 s after a call: let them go to sleep
             function()
             start = time.perf_counter()
             for _ in range(repeats[i]):

@@ -20,7 +20,6 @@ from lamella.native.target import Machine
 
 CHUNK = 384  # reduction steps per chunk
 ROWS = 256  # rows per block, about
-PIECES = 8  # wanted pieces of work
 PACK_ROWS_FROM = 512  # columns from which copying A pays
 
 
@@ -46,13 +45,14 @@ class _Blocked(Contraction):
         self.positions = -(-positions // chunks)  # per chunk
         self.chunks = -(-positions // self.positions)
         self.chunk = self.positions * self.inner
-        # Pieces for the threads: more blocks of rows if there are more rows than columns, else groups of panels.
+        # Two pieces for every core that may join: more blocks of rows if there are more rows than columns, else groups of panels.
+        pieces = 2 * host.cores
         blocks = -(-s.m // ROWS)
         if s.m >= s.n:
-            blocks = min(max(blocks, -(-PIECES // self.outer_size)), s.m_tiles)
+            blocks = min(max(blocks, -(-pieces // self.outer_size)), s.m_tiles)
         self.tiles = -(-s.m_tiles // blocks)  # per block
         self.blocks = -(-s.m_tiles // self.tiles)
-        groups = min(-(-PIECES // (self.outer_size * self.blocks)), s.panels)
+        groups = min(-(-pieces // (self.outer_size * self.blocks)), s.panels)
         self.group = -(-s.panels // groups)  # panels per group
         self.groups = -(-s.panels // self.group)
         self.width = s.vectors * s.lanes
@@ -173,6 +173,9 @@ class _Blocked(Contraction):
         f, s = self.f, self.s
         origin = f.address(self.a_base, f.iadd(f.imul(m, self.a_step_m), f.imul(start, self.a_step_k[0])), self.dtype)
         target = f.address(self._part(self.b_items), f.imul(t, s.rows * self.chunk), self.wide)
+        if self.inner == 1 and self.a_step_k[0] == 1 and rows <= s.lanes:
+            self._pack_turned(origin, self.a_step_m, rows, steps, target, s.rows, True)
+            return
 
         def step(k: Val, offset: Callable[[list[int]], Val]) -> None:
             source = f.address(origin, offset(self.a_step_k), self.dtype)
@@ -192,6 +195,12 @@ class _Blocked(Contraction):
         f, s = self.f, self.s
         origin = f.address(self.b_base, f.iadd(f.imul(n, self.b_step_n), f.imul(start, self.b_step_k[0])), self.dtype)
         target = self._part(0)
+        if self.inner == 1 and self.b_step_k[0] == 1 and self.b_step_n != 1:
+            for j in range(vectors):
+                count = active if j == vectors - 1 else s.lanes
+                self._pack_turned(f.address(origin, index(j * s.lanes * self.b_step_n), self.dtype), self.b_step_n, count, steps,
+                                  f.address(target, index(j * s.lanes), self.wide), vectors * s.lanes, False)
+            return
 
         def step(k: Val, offset: Callable[[list[int]], Val]) -> None:
             source = f.address(origin, offset(self.b_step_k), self.dtype)

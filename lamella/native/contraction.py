@@ -293,6 +293,12 @@ class Contraction:
         f, s = self.f, self.s
         step_n = self.b_at.get(self.n_group, 0)  # type: ignore[arg-type]
         origin = f.address(self.b_base, f.imul(n, step_n), self.dtype)
+        if len(self.k_groups) == 1 and self.b_at.get(self.k_groups[0]) == 1:
+            for j in range(vectors):
+                count = active if j == vectors - 1 else s.lanes
+                self._pack_turned(f.address(origin, index(j * s.lanes * step_n), self.dtype), step_n, count, index(self.k),
+                                  f.address(SCRATCH, index(j * s.lanes), self.wide), vectors * s.lanes, False)
+            return
 
         def copy(a: Val, b: Val, k: Val, carried: list[Val]) -> list[Val]:
             target = f.imul(k, vectors * s.lanes)
@@ -302,6 +308,35 @@ class Contraction:
             return carried
 
         self._walk([], copy)
+
+    def _pack_turned(self, origin: Val, apart: int, count: int, steps: Val, target: Val, width: int, narrow: bool) -> None:
+        """Copy `count` rows that are contiguous along K to `target[k][row]`, a square of lanes x lanes at a time.
+
+        `width` is the distance between steps in the target; a `narrow` one must not be written beyond `count`.
+        """
+        f, s = self.f, self.s
+        mask = f.lane_mask(count, s.lanes) if narrow and count < s.lanes else None
+        missing = [Val(self.wide, s.lanes, "zeroinitializer")] * (s.lanes - count)
+
+        def square(k: Val) -> list[Val]:
+            rows = [f.cast(f.load(f.address(origin, f.iadd(k, index(i * apart)), self.dtype), self.dtype, s.lanes), self.wide)
+                    for i in range(count)]
+            for c, column in enumerate(f.transpose(rows + missing)):
+                f.store(column, f.address(target, f.imul(f.iadd(k, index(c)), width), self.wide), mask)
+            return []
+
+        def single(k: Val) -> list[Val]:
+            row = Val(self.wide, s.lanes, "zeroinitializer")
+            for i in range(count):
+                at = f.address(origin, f.iadd(k, index(i * apart)), self.dtype)
+                row = f.insert(row, f.cast(f.load(at, self.dtype), self.wide), i)
+            f.store(row, f.address(target, f.imul(k, width), self.wide), mask)
+            return []
+
+        squares, _ = f.divmod(steps, s.lanes)
+        end = f.imul(squares, s.lanes)
+        f.loop(index(0), end, s.lanes, square)
+        f.loop(end, steps, 1, single)
 
     def _lanes_of(self, pointer: Val, step: int, j: int, active: int) -> Val:
         """Vector j of an operand along N, which may lie apart in memory; lanes that don't exist are zeros."""

@@ -134,6 +134,8 @@ class Emitter:
         """Quotient and remainder of a non-negative counter by a constant."""
         if n == 1:
             return x, index(0)
+        if not x.ref.startswith("%"):
+            return index(int(x.ref) // n), index(int(x.ref) % n)
         q = self.op("int64", 0, f"udiv i64 {x.ref}, {n}")
         return q, self.op("int64", 0, f"urem i64 {x.ref}, {n}")
 
@@ -209,6 +211,18 @@ class Emitter:
             low, high = self.halves(x)
             x = combine(low, high)
         return self.extract(x, 0)
+
+    def transpose(self, rows: list[Val]) -> list[Val]:
+        """Columns of as many rows as there are lanes. Zipping row i with row i + n/2 rotates the bits of (row, lane) by one; after
+        log2(n) rounds row and lane have changed places."""
+        n = len(rows)
+        low = ", ".join(f"i32 {i // 2 + n * (i % 2)}" for i in range(n))
+        high = ", ".join(f"i32 {n // 2 + i // 2 + n * (i % 2)}" for i in range(n))
+        for _ in range(n.bit_length() - 1):
+            pairs = list(zip(rows[: n // 2], rows[n // 2:], strict=True))
+            rows = [self.op(x.dtype, n, f"shufflevector {x.type} {x.ref}, {y.type} {y.ref}, <{n} x i32> <{mask}>")
+                    for x, y in pairs for mask in (low, high)]
+        return rows
 
     def lane_mask(self, count: int, lanes: int) -> Val:
         return Val("bool", lanes, "<" + ", ".join(f"i1 {'true' if i < count else 'false'}" for i in range(lanes)) + ">")

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lamella.ir import Literal, Var
+from lamella.native import kernel as kernels
 from lamella.native.blocked import contract_kernel
 from lamella.native.fuse import Cluster
 from lamella.native.kernel import Kernel
@@ -35,6 +36,7 @@ BARRIER = 8
 SLOTS = 16  # two slots of 4 words: next step, steps to do alone, stop
 TABLE = 24
 ALONE_FIRST, ALONE_MOST = 16, 1024
+ALONE_BELOW = 8  # a program without loops of less work than that many small kernels is run by one thread
 
 
 # loop(ctx, tid, nt, lo, hi, step): the outermost loops. `progress` is the call's [finished steps, stop flag].
@@ -188,8 +190,9 @@ class Program:
 
     @property
     def serial(self) -> bool:
-        """Whether one thread does it all."""
-        return all(k.serial for k in self.kernels.values())
+        """Whether one thread does it all: calling the others costs some microseconds."""
+        work = sum(k.work for k in self.kernels.values())
+        return all(k.serial for k in self.kernels.values()) or (not self.plan.bodies and work < ALONE_BELOW * kernels.SERIAL_BELOW)
 
     def text(self) -> str:
         """The module."""

@@ -24,6 +24,7 @@ class Machine:
         vector_bytes: width of a vector register.
         registers: number of vector registers.
         l1, l2: data cache sizes in bytes, per core.
+        cores: of the machine, whatever the team's size.
     """
 
     cpu: str
@@ -32,6 +33,7 @@ class Machine:
     registers: int
     l1: int
     l2: int
+    cores: int
 
     def lanes(self, itemsize: int = 4) -> int:
         return self.vector_bytes // itemsize
@@ -66,7 +68,7 @@ def machine() -> Machine:
     else:
         width, registers = 16, 16
     return Machine(llvm.get_host_cpu_name(), features.flatten(), width, registers,
-                   _cache_size(1, 32 * 1024), _cache_size(2, 512 * 1024))
+                   _cache_size(1, 32 * 1024), _cache_size(2, 512 * 1024), os.cpu_count() or 1)
 
 
 @cache

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import os
 import platform
 import sys
 import threading
+from collections.abc import Callable
 
 import numpy as np
 
@@ -172,6 +174,16 @@ done:
 """.replace("[%number, %finish]", "[%number, %next_]")
 
 
+def _current_cpu() -> Callable[[], int] | None:
+    """libc's sched_getcpu, where there is one and threads can be placed."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    return getattr(ctypes.CDLL(None), "sched_getcpu", None)
+
+
+_CURRENT_CPU = _current_cpu()
+
+
 def aligned(nbytes: int, alignment: int = 64) -> np.ndarray:
     """Zeroed bytes whose address is a multiple of `alignment`."""
     raw = np.zeros(nbytes + alignment, np.uint8)
@@ -187,6 +199,7 @@ class Team:
         self._library = Library(to_object(_TEAM_TEXT + function_attributes()))
         self._block = aligned(192)
         self._address = self._block.ctypes.data
+        self._sleepers = self._block[8:12].view(np.int32)
         self._launch = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(
             self._library.address("launch"))
         work = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(self._library.address("work"))
@@ -198,7 +211,19 @@ class Team:
 
     def run(self, function: int, context: int) -> None:
         """Run a program on all threads; the caller is thread 0. Hold `lock`."""
+        if self._sleepers[0]:
+            self._make_room()
         self._launch(self._address, function, context, self.size)
+
+    def _make_room(self) -> None:
+        """Keep workers that are about to be woken off the caller's core: the kernel likes to put them there, and then the two take
+        turns for tens of milliseconds although another core is idle."""
+        if _CURRENT_CPU is None:
+            return
+        others = os.sched_getaffinity(0) - {_CURRENT_CPU()}
+        if others:
+            for thread in self._threads:
+                os.sched_setaffinity(thread.native_id or 0, others)
 
     def close(self) -> None:
         """Send the workers home."""
