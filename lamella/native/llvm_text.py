@@ -422,10 +422,23 @@ class Emitter:
         return self._bits("xor", x, y)
 
     def shift_left(self, x: Val, y: Val) -> Val:
-        return self._bits("shl", x, y)
+        return self._shift("shl", x, y)
 
     def shift_right(self, x: Val, y: Val) -> Val:
-        return self._bits("lshr" if x.dtype in UNSIGNED else "ashr", x, y)
+        return self._shift("lshr" if x.dtype in UNSIGNED else "ashr", x, y)
+
+    def _shift(self, name: str, x: Val, y: Val) -> Val:
+        """Shifts by the width or more give 0 (or the sign), as numpy's do; LLVM leaves them undefined."""
+        bits = itemsize(x.dtype) * 8
+        if y.ref.isdigit() and int(y.ref) < bits:
+            return self._bits(name, x, y)
+        x, y = self._same(x, y)
+        limit = self.splat(self.const(bits, y.dtype), y.lanes) if y.lanes else self.const(bits, y.dtype)
+        inside = self.op("bool", y.lanes, f"icmp ult {y.type} {y.ref}, {limit.ref}")
+        if name == "ashr":
+            return self._bits(name, x, self.select(inside, y, self.const(bits - 1, y.dtype)))
+        zero = self.const(0, x.dtype)
+        return self.select(inside, self._bits(name, x, self.select(inside, y, self.const(0, y.dtype))), zero)
 
     def bitcast(self, x: Val, dtype: str) -> Val:
         if register_type(dtype, x.lanes) == x.type:
@@ -437,6 +450,9 @@ class Emitter:
         source = x.dtype
         if source == dtype:
             return x
+        if "float16" in (source, dtype) and "float32" not in (source, dtype):
+            # The CPU converts between float16 and float32 only; for anything else LLVM would call a run-time library.
+            return self.cast(self.cast(x, "float32"), dtype)
         if dtype == "bool":
             if is_float(source):
                 wide = self.cast(x, "float32") if source in _NARROW else x

@@ -179,6 +179,7 @@ class _LoopKernel:
         ev, f = self.ev, self.f
         dtypes = [accumulator_dtype(e.output.dtype) for e in reductions]
         start = [f.splat(f.const(identity(e.primitive.name, d), d), self.lanes) for e, d in zip(reductions, dtypes, strict=True)]
+        combine = [combiner(ev, e.primitive.name, d) for e, d in zip(reductions, dtypes, strict=True)]
 
         def step(base: Val, accumulators: list[Val], active: int) -> list[Val]:
             ev.vector, ev.lanes, ev.active = self.vector, self.lanes, active
@@ -190,9 +191,17 @@ class _LoopKernel:
                 if active < self.lanes:
                     neutral = f.splat(f.const(identity(eqn.primitive.name, dtype), dtype), self.lanes)
                     value = f.select(f.lane_mask(active, self.lanes), value, neutral)
-                results.append(combiner(ev, eqn.primitive.name, dtype)(acc, value))
+                results.append(combine[len(results)](acc, value))
             body()
             return results
+
+        def join(parts: list[Val], n: int) -> list[Val]:
+            """Several sets of accumulators as one, pair by pair."""
+            sets = [parts[i:i + n] for i in range(0, len(parts), n)]
+            while len(sets) > 1:
+                pairs = zip(sets[::2], sets[1::2], strict=True)
+                sets = [[c(x, y) for c, x, y in zip(combine, a, b, strict=True)] for a, b in pairs]
+            return sets[0]
 
         if self.vector is None:  # a domain of one point
             ev.vector, ev.lanes = None, 0
@@ -200,10 +209,31 @@ class _LoopKernel:
                 ev.known[eqn.output, ""] = ev.value(eqn.inputs[0], domain_index(self.cluster.shape))[0], ROW
             body()
             return
-        accumulators = self._columns(step, start, chunk, chunks)
-        for eqn, dtype, acc in zip(reductions, dtypes, accumulators, strict=True):
-            total = f.horizontal(acc, combiner(ev, eqn.primitive.name, dtype))
-            ev.known[eqn.output, ""] = f.cast(total, eqn.output.dtype), ROW
+        if reductions and not self.outer and self.full >= 4 * UNROLL:
+            accumulators = self._long_row(step, start, join)
+        else:
+            accumulators = self._columns(step, start, chunk, chunks)
+        for eqn, one, acc in zip(reductions, combine, accumulators, strict=True):
+            ev.known[eqn.output, ""] = f.cast(f.horizontal(acc, one), eqn.output.dtype), ROW
+
+    def _long_row(self, step: Callable[..., list[Val]], start: list[Val], join: Callable[..., list[Val]]) -> list[Val]:
+        """Reductions along many vectors keep UNROLL accumulators each: they need not wait for one another, and round less."""
+        ev, f, n = self.ev, self.f, len(start)
+        block = UNROLL * self.lanes
+
+        def body(base: Val, *accumulators: Val) -> list[Val]:
+            results: list[Val] = []
+            for u in range(UNROLL):
+                with ev.scope(INNER):
+                    results += step(f.iadd(base, index(u * self.lanes)), list(accumulators[u * n:(u + 1) * n]), self.lanes)
+            return results
+
+        carried = join(f.loop(index(0), index(self.full // UNROLL * block), block, body, start * UNROLL), n)
+        rest = [(v, self.lanes) for v in range(self.full // UNROLL * UNROLL, self.full)] + [(self.full, self.tail)] * (self.tail > 0)
+        for v, active in rest:
+            with ev.scope(INNER):
+                carried = step(index(v * self.lanes), carried, active)
+        return carried
 
     def _columns(self, step: Callable[..., list[Val]], carried: list[Val], chunk: Val, chunks: int) -> list[Val]:
         """The loops over one row's columns."""
