@@ -229,7 +229,8 @@ class _LoopKernel:
             return results
 
         carried = join(f.loop(index(0), index(self.full // UNROLL * block), block, body, start * UNROLL), n)
-        rest = [(v, self.lanes) for v in range(self.full // UNROLL * UNROLL, self.full)] + [(self.full, self.tail)] * (self.tail > 0)
+        rest = [(v, self.lanes) for v in range(self.full // UNROLL * UNROLL, self.full)]
+        rest += [(self.full, self.tail)] * (self.tail > 0)
         for v, active in rest:
             with ev.scope(INNER):
                 carried = step(index(v * self.lanes), carried, active)
