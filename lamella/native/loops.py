@@ -184,7 +184,7 @@ class _LoopKernel:
         def step(base: Val, accumulators: list[Val], active: int) -> list[Val]:
             ev.vector, ev.lanes, ev.active = self.vector, self.lanes, active
             ev.at[self.vector], ev.level[self.vector] = base, INNER  # type: ignore[index]
-            results = []
+            results: list[Val] = []
             for eqn, dtype, acc in zip(reductions, dtypes, accumulators, strict=True):
                 value, _ = ev.value(eqn.inputs[0], domain_index(self.cluster.shape))
                 value = f.splat(f.cast(value, dtype), self.lanes)
