@@ -149,8 +149,3 @@ class Graph:
     eqns: tuple[Eqn, ...]
     outputs: tuple[Atom, ...]
     name: str = "graph"
-
-
-def is_scalar(value: object) -> bool:
-    """Whether a Python or numpy value is a plain number."""
-    return isinstance(value, (bool, int, float, np.generic))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from lamella.native.evaluate import Evaluator
 from lamella.native.fuse import Cluster
@@ -39,7 +39,6 @@ class Kernel:
     schedule: str
     scratch: int = 0
     flops: int = 0
-    counters: list[Buffer] = field(default_factory=list)
 
     @property
     def serial(self) -> bool:

@@ -193,9 +193,6 @@ class Emitter:
     def insert(self, x: Val, value: Val, lane: int) -> Val:
         return self.op(x.dtype, x.lanes, f"insertelement {x.type} {x.ref}, {value.type} {value.ref}, i64 {lane}")
 
-    def undefined(self, dtype: str, lanes: int) -> Val:
-        return Val(dtype, lanes, "poison")
-
     def halves(self, x: Val) -> tuple[Val, Val]:
         n = x.lanes // 2
 
