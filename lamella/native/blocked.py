@@ -229,8 +229,10 @@ class _Blocked(Contraction):
             step_m, step_k, dtype = self.a_step_m, self.a_step_k[0], self.dtype
         steps = f.imul(steps, self.inner)
         b, size = self._part(0), vectors * s.lanes
+        ahead = self.prefetch.begin(m, n) if self.chunks == 1 else []
 
         def step(k: Val, *acc: Val) -> list[Val]:
+            self.prefetch.line(ahead, rows - 1, k, size)
             row = f.address(b, f.imul(k, size), self.wide)
             columns = [f.load(f.address(row, index(j * s.lanes), self.wide), self.wide, s.lanes) for j in range(vectors)]
             pointer = f.address(a, f.imul(k, step_k), dtype)

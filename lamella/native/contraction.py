@@ -18,6 +18,7 @@ from lamella.native.kernel import HI, LO, SCRATCH, Kernel, finish
 from lamella.native.llvm_text import Val, index, itemsize
 from lamella.native.loops import accumulator_dtype
 from lamella.native.memory import Plan
+from lamella.native.prefetch import Prefetch
 from lamella.native.target import Machine
 
 UNITS = 16  # wanted pieces of work; more than any sensible number of threads per core pair, few enough to keep reuse
@@ -121,7 +122,8 @@ class Contraction:
         positions = [operand_position(spec, 0, x.shape), operand_position(spec, 1, y.shape)]
         n_out = len(spec.out_shape)
         own = flat(domain_index(spec.out_shape), spec.out_shape)
-        epilogue = accesses(Loads(plan.fusion, cluster), cluster)
+        loads = Loads(plan.fusion, cluster)
+        epilogue = accesses(loads, cluster)
         space = Space(dict(enumerate(spec.sizes)), [*positions, own, *epilogue], {n_out})
         self.ev, self.space = Evaluator(plan, cluster, space), space
         self.f = self.ev.f
@@ -143,6 +145,7 @@ class Contraction:
             self.outer_size *= space.sizes[g]
         self.s = schedule(self._size(self.m_group), self._size(self.n_group), k, self.outer_size,
                           self.b_at.get(self.n_group, 1) == 1, host)
+        self.prefetch = Prefetch(self.ev, loads, self.m_group, self.n_group, host.l2)
 
     def _size(self, group: int | None) -> int:
         return 1 if group is None else self.space.sizes[group]
@@ -361,7 +364,10 @@ class Contraction:
         b_origin = self.b_base if s.pack else f.address(self.b_base, f.imul(n, step_n), self.dtype)
         zero = Val(self.wide, s.lanes, "zeroinitializer")
 
+        ahead = self.prefetch.begin(m, n)
+
         def step(a: Val, b: Val, k: Val, acc: list[Val]) -> list[Val]:
+            self.prefetch.line(ahead, rows - 1, k, vectors * s.lanes)
             columns = self._columns(b_origin, b, k, vectors, active)
             pointer = f.address(a_origin, a, self.dtype)
             result = []

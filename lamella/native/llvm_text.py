@@ -176,6 +176,11 @@ class Emitter:
         self.line(f"call void @{name}({value.type} {value.ref}, ptr align {itemsize(value.dtype)} {pointer.ref}, "
                   f"{mask.type} {mask.ref})")
 
+    def prefetch(self, pointer: Val, write: bool) -> None:
+        """Fetch a cache line that will be read, or written."""
+        self.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self.line(f"call void @llvm.prefetch.p0(ptr {pointer.ref}, i32 {int(write)}, i32 3, i32 1)")
+
     # Vectors.
 
     def splat(self, x: Val, lanes: int) -> Val:
