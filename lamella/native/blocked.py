@@ -21,6 +21,7 @@ from lamella.native.target import Machine
 CHUNK = 384  # reduction steps per chunk
 ROWS = 256  # rows per block, about
 PACK_ROWS_FROM = 512  # columns from which copying A pays
+PACK_TILE, PACK_PANEL = 6, 6  # cycles per step of K, about
 
 
 def contract_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
@@ -45,16 +46,7 @@ class _Blocked(Contraction):
         self.positions = -(-positions // chunks)  # per chunk
         self.chunks = -(-positions // self.positions)
         self.chunk = self.positions * self.inner
-        # Two pieces for every core that may join: more blocks of rows if there are more rows than columns, else groups of panels.
-        pieces = 2 * host.cores
-        blocks = -(-s.m // ROWS)
-        if s.m >= s.n:
-            blocks = min(max(blocks, -(-pieces // self.outer_size)), s.m_tiles)
-        self.tiles = -(-s.m_tiles // blocks)  # per block
-        self.blocks = -(-s.m_tiles // self.tiles)
-        groups = min(-(-pieces // (self.outer_size * self.blocks)), s.panels)
-        self.group = -(-s.panels // groups)  # panels per group
-        self.groups = -(-s.panels // self.group)
+        self._cut()
         self.width = s.vectors * s.lanes
         self.a_step_m = self.a_at.get(self.m_group, 0)  # type: ignore[arg-type]
         self.a_step_k, self.b_step_k = ([at.get(g, 0) for g in self.k_groups] for at in (self.a_at, self.b_at))
@@ -65,6 +57,25 @@ class _Blocked(Contraction):
         self.a_items = self.tiles * s.rows * self.chunk if self.pack_a else 0
         self.partial_items = self.tiles * s.rows * self.group * self.width if self.chunks > 1 else 0
         self.b_items = self.chunk * self.width
+
+    def _cut(self) -> None:
+        """Blocks of rows and groups of panels: the cut with which the busiest core has the least to do, packing included."""
+        s, cores = self.s, self.host.cores
+        tile = s.rows * s.vectors / 2  # cycles per step of K
+        found: dict[tuple[int, int], float] = {}
+        for blocks in range(-(-s.m // (2 * ROWS)), min(s.m_tiles, max(4 * cores, -(-s.m // ROWS))) + 1):
+            for groups in range(1, min(s.panels, 4 * cores) + 1):
+                tiles, panels = -(-s.m_tiles // blocks), -(-s.panels // groups)
+                last = s.m_tiles - (blocks - 1) * tiles, s.panels - (groups - 1) * panels
+                if min(last) <= 0:
+                    continue
+                each = [(tiles if b < blocks - 1 else last[0], panels if g < groups - 1 else last[1])
+                        for _ in range(self.outer_size if blocks * groups < 2 * cores else 1) for b in range(blocks) for g in range(groups)]
+                costs = [t * p * tile + t * PACK_TILE + p * PACK_PANEL for t, p in each]
+                share = [sum(costs[len(costs) * c // cores:len(costs) * (c + 1) // cores]) for c in range(cores)]
+                found[blocks, groups] = max(share) * (self.outer_size if len(costs) == blocks * groups else 1)
+        self.blocks, self.groups = min(found, key=lambda c: (found[c], c))
+        self.tiles, self.group = -(-s.m_tiles // self.blocks), -(-s.panels // self.groups)
 
     def emit(self) -> Kernel:
         ev, s = self.ev, self.s
@@ -193,8 +204,7 @@ class _Blocked(Contraction):
     def _pack_panel(self, n: Val, start: Val, steps: Val, vectors: int, active: int) -> None:
         """B[a chunk, a panel] -> scratch[k][column]; columns that don't exist become zeros."""
         f, s = self.f, self.s
-        origin = f.address(self.b_base, f.iadd(f.imul(n, self.b_step_n), f.imul(start, self.b_step_k[0])), self.dtype)
-        target = self._part(0)
+        origin, target = self._panel_origin(n, start), self._part(0)
         if self.inner == 1 and self.b_step_k[0] == 1 and self.b_step_n != 1:
             for j in range(vectors):
                 count = active if j == vectors - 1 else s.lanes
@@ -214,8 +224,13 @@ class _Blocked(Contraction):
     # Tiles.
 
     def _one_panel_of(self, c: Val, first: Val, start: Val, steps: Val, p: Val, n: Val, vectors: int, active: int) -> None:
+        f = self.f
         self._pack_panel(n, start, steps, vectors, active)
+        self.next_panel = self._panel_origin(f.iadd(n, index(self.width)), start)
         self._tiles(first, lambda t, m, rows: self._block_tile(c, start, steps, p, t, m, rows, n, vectors, active))
+
+    def _panel_origin(self, n: Val, start: Val) -> Val:
+        return self.f.address(self.b_base, self.f.iadd(self.f.imul(n, self.b_step_n), self.f.imul(start, self.b_step_k[0])), self.dtype)
 
     def _block_tile(self, c: Val, start: Val, steps: Val, p: Val, t: Val, m: Val, rows: int, n: Val, vectors: int,
                     active: int) -> None:
@@ -231,7 +246,13 @@ class _Blocked(Contraction):
         b, size = self._part(0), vectors * s.lanes
         ahead = self.prefetch.begin(m, n) if self.chunks == 1 else []
 
+        fetch_b = self.b_step_n == 1 and self.inner == 1  # the next panel's rows lie apart: the CPU does not see them coming
+
         def step(k: Val, *acc: Val) -> list[Val]:
+            if fetch_b:
+                upcoming = f.address(self.next_panel, f.imul(k, self.b_step_k[0]), self.dtype)
+                for j in range(vectors):
+                    f.prefetch(f.address(upcoming, index(j * s.lanes), self.dtype), False)
             self.prefetch.line(ahead, rows - 1, k, size)
             row = f.address(b, f.imul(k, size), self.wide)
             columns = [f.load(f.address(row, index(j * s.lanes), self.wide), self.wide, s.lanes) for j in range(vectors)]

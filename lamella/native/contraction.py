@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lamella.ir import ContractSpec
+from lamella.native.chains import SHORT, operand_position
 from lamella.native.evaluate import INNER, ROW, Evaluator, Space, accesses
 from lamella.native.fuse import Cluster, Loads
-from lamella.native.indexing import Ix, domain_index, flat, strides
+from lamella.native.indexing import Ix, domain_index, flat
 from lamella.native.kernel import HI, LO, SCRATCH, Kernel, finish
 from lamella.native.llvm_text import Val, index, itemsize
 from lamella.native.loops import accumulator_dtype
@@ -22,17 +23,7 @@ from lamella.native.prefetch import Prefetch
 from lamella.native.target import Machine
 
 UNITS = 16  # wanted pieces of work; more than any sensible number of threads per core pair, few enough to keep reuse
-SHORT = 4  # rows
 STRAIGHT_LINE = 240  # largest epilogue, in operations per tile, that is not rolled into a loop over the tile's rows
-
-
-def operand_position(spec: ContractSpec, which: int, shape: tuple[int, ...]) -> Ix:
-    """Where the operand is read, over all axes of the contraction."""
-    total = Ix()
-    for affine, stride in zip(spec.maps[which], strides(shape), strict=True):
-        axes = tuple((a, c) for a, c in enumerate(affine.coefficients) if c and spec.sizes[a] != 1)
-        total = total.plus(Ix(axes, affine.offset).scaled(stride))
-    return total
 
 
 @dataclass(frozen=True)
@@ -70,14 +61,14 @@ class Schedule:
                 f"{'panels inside' if self.panels_inside else 'rows inside'}{', B packed' if self.pack else ''}")
 
 
-def schedule(m: int, n: int, k: int, outer: int, contiguous: bool, host: Machine) -> Schedule:
-    """Tile and loop order from register count and cache sizes."""
+def schedule(m: int, n: int, k: int, outer: int, contiguous: bool, host: Machine, awkward: bool = False) -> Schedule:
+    """Tile and loop order from register count and cache sizes. `awkward`: rows of B are not aligned, or fall on few sets of L1."""
     lanes = host.lanes()
     wide = -(-n // lanes)
     rows, vectors = _tile_size(m, wide, host.registers)
-    pack = not contiguous
-    panels_inside = k * n * 4 <= host.l1 // 2 and not pack
     m_tiles, panels = -(-m // rows), -(-wide // vectors)
+    pack = not contiguous or (awkward and m_tiles >= 4 and k * n * 4 > host.l1 // 2)
+    panels_inside = k * n * 4 <= host.l1 // 2 and not pack
     pieces = outer * (1 if panels_inside else panels)
     m_blocks = min(m_tiles, max(1, -(-UNITS // pieces)))
     if pack:
@@ -124,7 +115,8 @@ class Contraction:
         own = flat(domain_index(spec.out_shape), spec.out_shape)
         loads = Loads(plan.fusion, cluster)
         epilogue = accesses(loads, cluster)
-        space = Space(dict(enumerate(spec.sizes)), [*positions, own, *epilogue], {n_out})
+        cuts = {1, n_out} if cluster.blocks else {n_out}
+        space = Space(dict(enumerate(spec.sizes)), [*positions, own, *epilogue], cuts)
         self.ev, self.space = Evaluator(plan, cluster, space), space
         self.f = self.ev.f
         self.dtype = x.dtype
@@ -144,8 +136,14 @@ class Contraction:
         for g in self.outer:
             self.outer_size *= space.sizes[g]
         self.s = schedule(self._size(self.m_group), self._size(self.n_group), k, self.outer_size,
-                          self.b_at.get(self.n_group, 1) == 1, host)
+                          self.b_at.get(self.n_group, 1) == 1, host,
+                          len(self.k_groups) == 1 and self._awkward(self.b_at.get(self.k_groups[0], 0) * itemsize(self.dtype)))
         self.prefetch = Prefetch(self.ev, loads, self.m_group, self.n_group, host.l2)
+
+    @staticmethod
+    def _awkward(apart: int) -> bool:
+        """Whether rows that many bytes apart cross lines, or share sets."""
+        return apart % 64 != 0 or apart % 512 == 0
 
     def _size(self, group: int | None) -> int:
         return 1 if group is None else self.space.sizes[group]
@@ -163,6 +161,8 @@ class Contraction:
             a, b = b, a
         self.shared = n is not None and n in a and n in b  # columns of both operands: A is a vector too
         rows = [g for g in outputs if g != n and g not in b]
+        if self.cluster.blocks:  # the batch stays outermost
+            rows = [g for g in rows if space.groups[g][0] != 0]
         # Neighbouring rows should be near each other in memory; very short groups make poor tiles.
         near = [g for g in rows if space.sizes[g] >= SHORT] or rows
         self.m_group: int | None = min(near, key=lambda g: (abs(a.get(g, 0)), -space.sizes[g]), default=None)
@@ -178,7 +178,7 @@ class Contraction:
         panels = 1 if s.panels_inside else s.panels
         units = self.outer_size * panels * s.m_blocks
         # Where B leaves L2, all rows use one panel of it before the next.
-        self.panels_last = self.k * s.n * itemsize(self.dtype) > self.host.l2 // 2
+        self.panels_last = self.k * s.n * itemsize(self.dtype) > self.host.l2 // 2 and not self.cluster.blocks
         self.f.loop(LO, HI, 1, lambda unit: self._unit(unit, panels))
         flops = 2 * self.outer_size * s.m * s.n * self.k
         panel = self.k * s.vectors * s.lanes * itemsize(self.wide) if s.pack else 0

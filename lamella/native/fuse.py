@@ -55,6 +55,7 @@ class Cluster:
         members: the equations it computes, in order.
         ancestors: clusters that must run before.
         partial: name of the variable that it writes only a part of, with others.
+        blocks: pieces of the leading axis that a chain runs it in; 0 outside of chains.
     """
 
     number: int
@@ -66,6 +67,7 @@ class Cluster:
     ancestors: set[Cluster] = field(default_factory=set)
     stores: list[Store] = field(default_factory=list)
     partial: Var | None = None
+    blocks: int = 0
 
     @property
     def rows(self) -> tuple[int, ...]:

@@ -68,7 +68,8 @@ def cost(plan: Plan, cluster: Cluster) -> int:
 def loop_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
     loads = Loads(plan.fusion, cluster)
     axes = dict(enumerate(cluster.shape))
-    space = Space(axes, accesses(loads, cluster), {len(cluster.rows)} if cluster.columns else set())
+    cuts = ({len(cluster.rows)} if cluster.columns else set()) | ({1} if cluster.blocks else set())
+    space = Space(axes, accesses(loads, cluster), cuts)
     ev = Evaluator(plan, cluster, space)
     return _LoopKernel(ev, cluster, host).emit()
 
@@ -131,7 +132,7 @@ class _LoopKernel:
             rows *= self.space.sizes[g]
         self.full, self.tail = divmod(self.columns, self.lanes)
         vectors = self.full + bool(self.tail)
-        self.wide = 1 < rows <= 64 and vectors >= 32 and not self.cluster.columns
+        self.wide = 1 < rows <= 64 and vectors >= 32 and not self.cluster.columns and not self.cluster.blocks
         self.chunk = -(-vectors // WIDE_CHUNKS) if self.wide else CHUNK
         chunked = not self.cluster.columns and self.full > UNROLL
         chunks = -(-vectors // self.chunk) if chunked else 1
@@ -287,7 +288,7 @@ def reduce_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
     kept = len(cluster.shape)
     reduced = [eqn.inputs[0].type.shape[a] for a in eqn.params["axes"]]
     axes = dict(enumerate((*cluster.shape, *reduced)))
-    space = Space(axes, accesses(Loads(plan.fusion, cluster), cluster), {kept})
+    space = Space(axes, accesses(Loads(plan.fusion, cluster), cluster), {kept, 1} if cluster.blocks else {kept})
     ev, lanes = Evaluator(plan, cluster, space), host.lanes()
     f = ev.f
     outputs = [g for g, axes_ in enumerate(space.groups) if axes_[0] < kept]

@@ -3,7 +3,8 @@
 1. Outputs get their buffers; an output that is donated an input is computed in place if every reader of that input can run before
    (and its own kernel reads it only at the point that it writes), else into a temporary that is copied at the end.
 2. Clusters are ordered by level. A barrier stands before a kernel that touches what an earlier one since the last barrier wrote.
-3. Temporaries get offsets in one arena; those that are alive in a common phase (between barriers) never overlap.
+3. Temporaries get offsets in one arena; those that are alive in a common phase (between barriers) never overlap. A chain (chains.py) is
+   one phase; arrays that only it uses live in memory for one of its blocks per thread.
 """
 
 from __future__ import annotations
@@ -13,9 +14,12 @@ from dataclasses import dataclass, field
 
 from lamella.errors import CheckError
 from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Var
+from lamella.native import chains
+from lamella.native.chains import Chain
 from lamella.native.fuse import Cluster, Fusion, Store, index_in
 from lamella.native.indexing import Index, domain_index, flat
 from lamella.native.recompute import recompute
+from lamella.native.target import machine
 
 ALIGN = 64
 
@@ -26,13 +30,16 @@ class Buffer:
 
     Attributes:
         kind: `root` (an input or output array, `number` in the call's table), `arena` (`number` = offset within `parent`, or the
-            program's arena), or `counter` (a loop's index, held in a register).
+            program's arena), `private` (`number` = offset within a chain's memory of one thread, `parent` = all threads' memory), or
+            `counter` (a loop's index, held in a register).
+        block: bytes of one of a chain's blocks, if private.
     """
 
     kind: str
     nbytes: int
     number: int = 0
     parent: Buffer | None = None
+    block: int = 0
 
 
 @dataclass(eq=False)
@@ -305,22 +312,36 @@ def _writes(p: Plan, cluster: Cluster) -> list[Buffer]:
 
 
 def _phases(p: Plan) -> None:
-    """Order clusters by level, then cut where a kernel depends on another since the last cut."""
+    """Order clusters by stage and level, then cut where a kernel depends on another since the last cut."""
+    stages, blocks = chains.find(p.fusion, lambda v: v in p.buffers and p.buffers[v].kind == "root", machine())
     level: dict[Cluster, int] = {}
     for cluster in sorted(p.fusion.clusters, key=lambda c: len(c.ancestors)):
         level[cluster] = 1 + max((level[a] for a in cluster.ancestors), default=-1)
+    for stage in sorted(set(stages.values())):
+        mine = sorted((c for c in p.fusion.clusters if stages[c] == stage), key=lambda c: (level[c], c.number))
+        _cut(p, [c for c in mine if c not in blocks])
+        chain = [c for c in mine if c in blocks]
+        if chain:
+            p.phases.append(Chain(chain, blocks[chain[0]]))
+            for cluster in chain:
+                cluster.blocks = blocks[cluster]
+
+
+def _cut(p: Plan, clusters: Sequence[Cluster]) -> None:
+    """Append phases of clusters that don't depend on one another."""
+    fresh = True
     written: set[Buffer] = set()
     read: set[Buffer] = set()
     whole: set[Buffer] = set()  # written by a store that is not one part of several
-    for cluster in sorted(p.fusion.clusters, key=lambda c: (level[c], c.number)):
+    for cluster in clusters:
         reads = {_buffer_of(p, v) for v in p.reads(cluster)}
         writes = _writes(p, cluster)
         own_whole = set(writes) - {_buffer_of(p, s.target) for s in cluster.stores if s.part}
         clash = (own_whole & written) | (set(writes) & whole) | (set(writes) & read) | (reads & written)
-        control = cluster.kind == "control" or (bool(p.phases) and p.phases[-1][-1].kind == "control")
-        if not p.phases or control or clash:
+        control = cluster.kind == "control" or (not fresh and p.phases[-1][-1].kind == "control")
+        if fresh or control or clash:
             p.phases.append([])
-            written, read, whole = set(), set(), set()
+            written, read, whole, fresh = set(), set(), set(), False
         p.phases[-1].append(cluster)
         read |= reads
         written |= set(writes)
@@ -330,25 +351,51 @@ def _phases(p: Plan) -> None:
 def _allocate(p: Plan) -> None:
     """First fit over phase lifetimes."""
     spans: dict[Buffer, list[int]] = {}
+    touched: dict[Buffer, set[Cluster]] = {}
+    outer = {b for v, b in p.buffers.items() if v in p.graph.inputs}
 
-    def use(buffer: Buffer, phase: int) -> None:
-        if buffer.kind == "arena" and buffer.parent is None:
+    def use(buffer: Buffer, phase: int, cluster: Cluster) -> None:
+        if buffer.kind == "arena" and buffer.parent is None and buffer not in outer:
             span = spans.setdefault(buffer, [phase, phase])
             span[1] = max(span[1], phase)
+            touched.setdefault(buffer, set()).add(cluster)
 
-    outer = {b for v, b in p.buffers.items() if v in p.graph.inputs}
     for number, phase in enumerate(p.phases):
         for cluster in phase:
             for buffer in [*(_buffer_of(p, v) for v in p.reads(cluster)), *_writes(p, cluster)]:
-                if buffer not in outer:
-                    use(buffer, number)
+                use(buffer, number, cluster)
             if cluster in p.blocks:
-                use(p.blocks[cluster], number)
+                use(p.blocks[cluster], number, cluster)
+    for number, phase in enumerate(p.phases):
+        if isinstance(phase, Chain):
+            private = [b for b, (start, end) in spans.items() if start == end == number]
+            memory = _share_block(p, phase, private, touched)
+            for buffer in private:
+                del spans[buffer]
+            if memory is not None:
+                spans[memory] = [number, number]
     p.own = set(spans)
     offsets = first_fit([(b.nbytes, s, e) for b, (s, e) in spans.items()])
     for buffer, offset in zip(spans, offsets, strict=True):
         buffer.number = offset
         p.arena = max(p.arena, offset + _aligned(buffer.nbytes))
+
+
+def _share_block(p: Plan, chain: Chain, private: list[Buffer], touched: Mapping[Buffer, set[Cluster]]) -> Buffer | None:
+    """Give arrays that only a chain uses memory for one block per thread; returns the memory of all threads."""
+    position = {c: i for i, c in enumerate(chain)}
+    blocks = []
+    for buffer in private:
+        used = [position[c] for c in touched[buffer]]
+        blocks.append((buffer.nbytes // chain.blocks, min(used), max(used)))
+    offsets = first_fit(blocks)
+    chain.private = max((o + _aligned(n) for o, (n, _, _) in zip(offsets, blocks, strict=True)), default=0)
+    if not chain.private:
+        return None
+    memory = Buffer("arena", chain.private * machine().cores)
+    for buffer, offset in zip(private, offsets, strict=True):
+        buffer.kind, buffer.number, buffer.parent, buffer.block = "private", offset, memory, buffer.nbytes // chain.blocks
+    return memory
 
 
 def _aligned(nbytes: int) -> int:

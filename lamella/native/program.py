@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from lamella.ir import Literal, Var
 from lamella.native import kernel as kernels
 from lamella.native.blocked import contract_kernel
+from lamella.native.chains import Chain
 from lamella.native.fuse import Cluster
 from lamella.native.kernel import Kernel
 from lamella.native.llvm_text import Emitter, Val, index
@@ -229,9 +230,11 @@ class _Function:
                 self._bases[word] = self.f.op("ptr", 0, f"load ptr, ptr {slot.ref}")
         return self._bases[word]
 
-    def _address(self, buffer: Buffer) -> Val:
+    def _address(self, buffer: Buffer, block: Val | None = None) -> Val:
         if buffer.kind == "counter":
             return self._counters[buffer]
+        if buffer.kind == "private":
+            return self._private(buffer, block)
         if buffer.kind == "root":
             return self._word(TABLE + buffer.number)
         if buffer not in self._addresses:
@@ -243,6 +246,14 @@ class _Function:
             with self.f.into(self._pointers):
                 self._addresses[buffer] = self.f.op("ptr", 0, f"getelementptr i8, ptr {base.ref}, i64 {offset}")
         return self._addresses[buffer]
+
+    def _private(self, buffer: Buffer, block: Val | None) -> Val:
+        """Where a private array would begin if this thread's memory held the block `block` of it."""
+        f, memory = self.f, buffer.parent
+        assert memory is not None and block is not None
+        mine = f.imul(Val("int64", 0, "%tid"), memory.nbytes // self.program.host.cores)
+        at = f.iadd(f.iadd(mine, index(buffer.number)), f.imul(block, -buffer.block))
+        return f.address(self._address(memory), at, "uint8")
 
     def _barrier(self) -> None:
         self.program.barriers += 1
@@ -271,6 +282,9 @@ class _Function:
         for number, phase in enumerate(plan.phases):
             if number:
                 self._barrier()
+            if isinstance(phase, Chain):
+                self._chain(plan, phase)
+                continue
             for position, cluster in enumerate(phase):
                 if cluster.kind == "control":
                     self._loop(plan, cluster)
@@ -278,14 +292,38 @@ class _Function:
                     self._call(plan, cluster, position)
 
     def _call(self, plan: Plan, cluster: Cluster, position: int) -> None:
-        f, kernel, name = self.f, self.program.kernels[cluster], self.program.names[cluster]
-        arguments = [("i64 " if b.kind == "counter" else "ptr ") + self._address(b).ref for b in kernel.params]
-
-        def call(lo: str, hi: str) -> None:
-            f.line(f"call void @{name}({', '.join([*arguments, f'i64 {lo}', f'i64 {hi}', f'ptr {self.scratch_pointer.ref}'])})")
-
+        kernel = self.program.kernels[cluster]
         with self._measured(list(self.program.kernels).index(cluster)):
-            self._share(kernel, position, call)
+            self._share(kernel, position, lambda lo, hi: self._run(cluster, lo, hi))
+
+    def _run(self, cluster: Cluster, lo: str, hi: str, block: Val | None = None) -> None:
+        """Call a kernel for a range of its units."""
+        kernel, name = self.program.kernels[cluster], self.program.names[cluster]
+        arguments = [("i64 " if b.kind == "counter" else "ptr ") + self._address(b, block).ref for b in kernel.params]
+        arguments += [f"i64 {lo}", f"i64 {hi}", f"ptr {self.scratch_pointer.ref}"]
+        self.f.line(f"call void @{name}({', '.join(arguments)})")
+
+    def _chain(self, plan: Plan, chain: Chain) -> None:
+        """All kernels for each of this thread's blocks. There is memory for as many threads as the machine has cores."""
+        f = self.f
+        team = f.imin(Val("int64", 0, "%nt"), index(self.program.host.cores))
+        rank = f.imin(Val("int64", 0, "%tid"), team)
+        share = f.op("int64", 0, f"mul i64 {rank.ref}, {chain.blocks}")
+        following = f.imin(f.iadd(rank, index(1)), team)
+        first = f.op("int64", 0, f"udiv i64 {share.ref}, {team.ref}")
+        last = f.op("int64", 0, f"udiv i64 {f.imul(following, chain.blocks).ref}, {team.ref}")
+
+        def block(number: Val) -> list[Val]:
+            for cluster in chain:
+                each, rest = divmod(self.program.kernels[cluster].units, chain.blocks)
+                if rest or not each:
+                    raise AssertionError(f"Cluster {cluster.number}: {self.program.kernels[cluster].schedule} in {chain.blocks} blocks.")
+                lo = f.imul(number, each)
+                with self._measured(list(self.program.kernels).index(cluster)):
+                    self._run(cluster, lo.ref, f.iadd(lo, index(each)).ref, number)
+            return []
+
+        f.loop(first, last, 1, block)
 
     def _share(self, kernel: Kernel, position: int, call: Callable[[str, str], None]) -> None:
         """Call a kernel for this thread's units."""

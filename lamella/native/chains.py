@@ -1,0 +1,185 @@
+"""Chains: kernels that run one after the other for a block of the batch, before the next block is begun.
+
+What a kernel writes leaves the caches before the next kernel reads it if each runs over the whole batch. But most of a network
+treats every sample alone: then all kernels of such a chain can run for a few samples, whose intermediate results stay in L2,
+and without a barrier, since each thread takes whole blocks. An array that only the chain uses needs memory for one block per
+thread (the attention weights of a transformer are never stored for the whole batch).
+
+A cluster can be part of a chain if its leading axis is the batch and block j of it writes just block j of its targets. Where
+it reads what another of the chain wrote outside of its own block (statistics over the batch, the gradient of weights), the chain
+ends and the next begins behind a barrier.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from lamella.ir import ContractSpec, Var
+from lamella.native.fuse import Cluster, Fusion
+from lamella.native.indexing import Ix, flat, strides
+from lamella.native.target import Machine
+
+SHORT = 4  # rows that make a poor tile
+LEAST_ROWS = 64  # a product whose rows merge with the batch is cut into pieces of at least that many
+
+
+class Chain(list[Cluster]):
+    """A phase whose kernels run block by block.
+
+    Attributes:
+        blocks: number of pieces of the batch.
+        private: bytes per thread of arrays that live in one block only.
+    """
+
+    def __init__(self, clusters: list[Cluster], blocks: int) -> None:
+        super().__init__(clusters)
+        self.blocks, self.private = blocks, 0
+
+
+def operand_position(spec: ContractSpec, which: int, shape: tuple[int, ...]) -> Ix:
+    """Where an operand of a contraction is read, over all its axes."""
+    total = Ix()
+    for affine, stride in zip(spec.maps[which], strides(shape), strict=True):
+        axes = tuple((a, c) for a, c in enumerate(affine.coefficients) if c and spec.sizes[a] != 1)
+        total = total.plus(Ix(axes, affine.offset).scaled(stride))
+    return total
+
+
+class Access:
+    """What a cluster reads and writes, and whether block j of it stays in block j of each array."""
+
+    def __init__(self, fusion: Fusion, cluster: Cluster) -> None:
+        self.fusion, self.cluster = fusion, cluster
+        self.sizes = dict(enumerate(cluster.shape))
+        if cluster.kind == "reduce" and cluster.anchor is not None:
+            operand = cluster.anchor.inputs[0].type.shape
+            self.sizes.update(enumerate((operand[a] for a in cluster.anchor.params["axes"]), len(cluster.shape)))
+        self.reads: dict[Var, bool] = {}
+        self.writes: dict[Var, bool] = {}
+        for var, index in fusion.loads(cluster):
+            if cluster.kind != "contract" or not any(a >= 100 for ix in index for a, _ in ix.axes):
+                self._note(self.reads, var, flat(index, var.shape))
+        if cluster.kind == "contract":
+            self._operands()
+        for store in cluster.stores:
+            self._note(self.writes, store.target, flat(store.index, store.target.shape))
+        if cluster.anchor is not None and not cluster.stores:
+            self.writes.update((fusion.root(v), False) for v in cluster.anchor.outputs)
+
+    def _operands(self) -> None:
+        eqn = self.cluster.anchor
+        assert eqn is not None
+        spec: ContractSpec = eqn.params["spec"]
+        self.sizes.update(enumerate(spec.sizes))
+        for which, x in enumerate(eqn.inputs):
+            var, start = self.fusion.operand(x)
+            self._note(self.reads, var, operand_position(spec, which, var.shape).plus(start))
+
+    def _note(self, accesses: dict[Var, bool], var: Var, at: Ix) -> None:
+        root = self.fusion.root(var)
+        accesses[root] = accesses.get(root, True) and self._stays(at, var.type.size)
+
+    def _stays(self, at: Ix, size: int) -> bool:
+        """Whether position `at` of an array lies in the same block as the cluster's leading axis, whatever the other axes."""
+        n = self.sizes.get(0, 1)
+        if at.dynamic or n <= 1 or size % n:
+            return False
+        block = size // n
+        low = high = at.const
+        for axis, coefficient in at.axes:
+            if axis == 0:
+                continue
+            reach = coefficient * (self.sizes.get(axis, 1) - 1)
+            low, high = low + min(reach, 0), high + max(reach, 0)
+        return dict(at.axes).get(0, 0) == block and low >= 0 and high < block
+
+    @property
+    def free(self) -> bool:
+        """Whether the cluster writes block by block, in units that follow one another."""
+        cluster = self.cluster
+        if cluster.kind not in ("loop", "reduce", "contract") or not self.writes or not all(self.writes.values()):
+            return False
+        later = [n for n in cluster.shape[1:] if n != 1]
+        if cluster.kind == "contract":
+            return bool(later) and _rows_apart(cluster)
+        return bool(later) and (cluster.kind == "reduce" or len(cluster.shape) > cluster.columns)
+
+
+def _rows_apart(cluster: Cluster) -> bool:
+    """Whether a contraction's leading axis is neither its rows nor its columns, and the rows are many without it."""
+    assert cluster.anchor is not None
+    spec: ContractSpec = cluster.anchor.params["spec"]
+    a, b = ({axis for affine in which for axis, c in enumerate(affine.coefficients) if c} for which in spec.maps)
+    outputs = [axis for axis, n in enumerate(spec.out_shape) if n != 1]
+    last = outputs[-1]
+    if last not in b:
+        a, b = b, a
+    if 0 not in a or last not in b:
+        return False
+    rows = [spec.out_shape[axis] for axis in outputs[1:-1] if axis in a and axis not in b]
+    windows = any(sum(c != 0 for c in affine.coefficients) > 1 for which in spec.maps for affine in which)
+    if 0 in b or windows:
+        return max(rows, default=1) >= SHORT
+    return math.prod(rows) >= LEAST_ROWS
+
+
+def find(fusion: Fusion, outer: Callable[[Var], bool], host: Machine) -> tuple[dict[Cluster, int], dict[Cluster, int]]:
+    """(stage of every cluster, blocks of those in a chain).
+
+    Within a stage, clusters outside of chains run first, then the chain. `outer` tells variables that aren't temporaries.
+    """
+    access = {c: Access(fusion, c) for c in fusion.clusters}
+    batch = _batch(access)
+    free = {c for c, a in access.items() if batch and a.free and c.shape[0] % batch == 0}
+    while True:
+        stages = _stages(access, free)
+        worth = {s for s in set(stages.values()) if _pays([access[c] for c in free if stages[c] == s], outer, host.l2 // 4)}
+        kept = {c for c in free if stages[c] in worth}
+        if kept == free:
+            break
+        free = kept
+    if not free or batch < host.cores:
+        return _stages(access, set()), {}
+    blocks = _block_count(batch, [access[c] for c in free], host)
+    return stages, dict.fromkeys(free, blocks)
+
+
+def _batch(access: Mapping[Cluster, Access]) -> int:
+    """The leading size of most of what is written; 0 if nothing has one."""
+    weight: Counter[int] = Counter()
+    for cluster, a in access.items():
+        if a.free:
+            weight[cluster.shape[0]] += sum(v.type.nbytes for v in a.writes)
+    return max(weight, key=lambda n: (weight[n], -n), default=0)
+
+
+def _stages(access: Mapping[Cluster, Access], free: set[Cluster]) -> dict[Cluster, int]:
+    stages: dict[Cluster, int] = {}
+    for c in sorted(access, key=lambda c: len(c.ancestors)):
+        stages[c] = max((stages[a] + (a in free and (c not in free or _meet(access[a], access[c]))) for a in c.ancestors), default=0)
+    return stages
+
+
+def _meet(first: Access, second: Access) -> bool:
+    """Whether a block of one touches what another block of the other touches, and one of them writes it."""
+    for one, two in ((first, second), (second, first)):
+        for var, stays in one.writes.items():
+            others = [x[var] for x in (two.writes, two.reads) if var in x]
+            if others and not (stays and all(others)):
+                return True
+    return False
+
+
+def _pays(chain: list[Access], outer: Callable[[Var], bool], least: int) -> bool:
+    """Whether a chain reads a large array that it wrote."""
+    written = {v for a in chain for v in a.writes if v.type.nbytes >= least and not outer(v)}
+    return any(v in written for a in chain for v in a.reads)
+
+
+def _block_count(batch: int, chain: list[Access], host: Machine) -> int:
+    """Few blocks, so that threads share them evenly and a block's arrays fit into half of L2."""
+    total = sum({v: v.type.nbytes for a in chain for v in (*a.writes, *a.reads)}.values())
+    counts = [n for n in range(1, batch + 1) if batch % n == 0 and n >= 4 * host.cores]
+    return next((n for n in counts if total // n <= host.l2 // 2), batch)
