@@ -9,6 +9,7 @@ from lamella.frontend.binding import convert_to_tensor as convert_to_tensor
 from lamella.frontend.binding import promote as promote
 from lamella.frontend.compiled import Function as Function
 from lamella.frontend.compiled import function as function
+from lamella.frontend.custom_gradient import custom_gradient as custom_gradient
 from lamella.frontend.dtypes import result_type as result_type
 from lamella.frontend.dtypes import standardize_dtype as standardize_dtype
 from lamella.frontend.state import init_scope as init_scope

@@ -181,6 +181,10 @@ def _call(r: _Rebuild, *args: Atom, body: Graph) -> Replacement:
     return r.inline(body, list(args))
 
 
+def _custom_gradient(r: _Rebuild, *args: Atom, n_out: int, n_args: int, gradient: Graph) -> Replacement:
+    return list(args[:n_out])
+
+
 def _cond(r: _Rebuild, pred: Atom, *args: Atom, if_true: Graph, if_false: Graph) -> Replacement:
     """Both branches are pure, so compute both and select."""
     yes, no = r.inline(if_true, list(args)), r.inline(if_false, list(args))
@@ -536,7 +540,7 @@ def _pad(r: _Rebuild, x: Atom, value: Atom, low: Any, high: Any, interior: Any) 
 
 
 _RULES: dict[str, Callable[..., Replacement]] = {
-    "stop_gradient": _identity, "call": _call, "cond": _cond, "cast": _cast, "reshape": _reshape, "transpose": _transpose,
+    "stop_gradient": _identity, "call": _call, "custom_gradient": _custom_gradient, "cond": _cond, "cast": _cast, "reshape": _reshape, "transpose": _transpose,
     "broadcast": _broadcast, "argmax": _argmax, "sort": _sort, "contract": _contract, "reduce_sum": _reduce_sum, "pad": _pad,
 }
 _RULES |= {name: _strip_broadcasts(name) for name, p in PRIMITIVES.items() if p.kind == "elementwise" and name not in _RULES}

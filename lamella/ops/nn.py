@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from lamella.frontend import Tensor, bind, convert_to_tensor
+from lamella.frontend import Tensor, bind, convert_to_tensor, custom_gradient
 from lamella.frontend.arithmetic import to_floats
 from lamella.ops.elementwise import (
     absolute,
@@ -76,15 +76,37 @@ def gelu(x: Any, approximate: bool = True) -> Tensor:
     x^3)) for erf.
     """
     (x,) = to_floats(x)
-    if approximate:
-        return x * 0.5 * (tanh((x + x * x * x * 0.044715) * math.sqrt(2 / math.pi)) + 1.0)
-    return x * 0.5 * (bind("erf", x * math.sqrt(0.5)) + 1.0)
+    return _gelu_tanh(x) if approximate else _gelu(x)
+
+
+# The slopes are written out as one factor: it can be computed where the activation is, and is all that the backward pass needs.
+
+@custom_gradient
+def _gelu(x: Tensor) -> tuple[Tensor, Any]:
+    below = bind("erf", x * math.sqrt(0.5)) * 0.5 + 0.5
+    slope = below + x * exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
+    return x * below, lambda g: g * slope
+
+
+@custom_gradient
+def _gelu_tanh(x: Tensor) -> tuple[Tensor, Any]:
+    c = math.sqrt(2 / math.pi)
+    t = tanh((x + x * x * x * 0.044715) * c)
+    slope = (t + 1.0) * 0.5 + x * 0.5 * (1.0 - t * t) * (x * x * (3 * 0.044715 * c) + c)
+    return x * 0.5 * (t + 1.0), lambda g: g * slope
 
 
 def silu(x: Any) -> Tensor:
     """x sigmoid(x)."""
     (x,) = to_floats(x)
-    return x * sigmoid(x)
+    return _silu(x)
+
+
+@custom_gradient
+def _silu(x: Tensor) -> tuple[Tensor, Any]:
+    s = sigmoid(x)
+    slope = s * (x * (1.0 - s) + 1.0)
+    return x * s, lambda g: g * slope
 
 
 swish = silu
@@ -177,8 +199,14 @@ def glu(x: Any, axis: int = -1) -> Tensor:
 def softmax(x: Any, axis: Any = -1) -> Tensor:
     """e^(x - m) / sum(e^(x - m)), m the maximum over `axis`."""
     (x,) = to_floats(x)
-    e = exp(x - bind("stop_gradient", max(x, axis, True)))
-    return e / sum(e, axis, True)
+
+    @custom_gradient
+    def probabilities(x: Tensor) -> tuple[Tensor, Any]:
+        e = exp(x - max(x, axis, True))
+        p = e / sum(e, axis, True)
+        return p, lambda g: p * (g - sum(g * p, axis, True))  # needs nothing but p
+
+    return probabilities(x)
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Tensor:

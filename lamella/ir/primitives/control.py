@@ -65,6 +65,22 @@ def _call_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, body: Graph) -> Any:
     raise GradientError("call is inlined before differentiation.")
 
 
+def _custom_type(*args: TensorType, n_out: int, n_args: int, gradient: Graph) -> tuple[TensorType, ...]:
+    _check_call(gradient, (*args[:n_out], *args[n_out + n_args:]))
+    if _types(gradient) != args[n_out:n_out + n_args]:
+        raise ShapeError(f"the gradient must have the types {args[n_out:n_out + n_args]}, has {_types(gradient)}.")
+    return args[:n_out]
+
+
+def _custom_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, n_out: int, n_args: int, gradient: Graph) -> Any:
+    arriving = [b.full(v.type, 0) if ct is None else ct for ct, v in zip(cts, outputs, strict=True)]
+    captured = inputs[n_out + n_args:]
+    return [*[None] * n_out, *b.inline(gradient, [*arriving, *captured]), *[None] * len(captured)]
+
+
 register(Primitive("loop", "control", _loop_type, _by_interpreter, _loop_vjp))
 register(Primitive("cond", "control", _cond_type, _by_interpreter, _cond_vjp))
 register(Primitive("call", "control", _call_type, _by_interpreter, _call_vjp))
+# `custom_gradient(outputs..., arguments..., captured...)` is `outputs`, whose gradient goes straight to the arguments, as `gradient`
+# computes it from the outputs' gradients and what it captured.
+register(Primitive("custom_gradient", "control", _custom_type, _by_interpreter, _custom_vjp))

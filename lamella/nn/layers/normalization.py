@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella import ops
@@ -82,11 +82,46 @@ def wide_dtype(dtype: str) -> str:
     return "float32" if dtype in ("float16", "bfloat16") else dtype
 
 
-def _mean(x: Tensor, axes: tuple[int, ...], kept: Tensor | None) -> Tensor:
-    """The mean over `axes`, weighted by `kept` if there is one."""
-    if kept is None:
-        return ops.mean(x, axis=axes, keepdims=True)
-    return ops.sum(x * kept, axis=axes, keepdims=True) / (ops.sum(kept, axis=axes, keepdims=True) + settings.epsilon)
+def _masked_moments(x: Tensor, axes: tuple[int, ...], kept: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance over `axes` of the places that are kept."""
+    count = ops.sum(kept, axis=axes, keepdims=True) + settings.epsilon
+    mean = ops.sum(x * kept, axis=axes, keepdims=True) / count
+    return mean, ops.sum(ops.square(x - mean) * kept, axis=axes, keepdims=True) / count
+
+
+def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Mean and variance over `axes`: those of each sample first, μ_i and σ_i², then μ = mean(μ_i), σ² = mean(σ_i² + (μ_i - μ)²).
+
+    Both passes over a sample find it in the cache, where a pass over the whole batch would not find it again.
+    """
+    if axes[0] != 0 or len(axes) == 1:
+        mean = ops.mean(x, axis=axes, keepdims=True)
+        return mean, ops.mean(ops.square(x - mean), axis=axes, keepdims=True)
+    own_mean = ops.mean(x, axis=axes[1:], keepdims=True)
+    own_variance = ops.mean(ops.square(x - own_mean), axis=axes[1:], keepdims=True)
+    mean = ops.mean(own_mean, axis=0, keepdims=True)
+    return mean, ops.mean(own_variance + ops.square(own_mean - mean), axis=0, keepdims=True)
+
+
+def _normalize(axes: tuple[int, ...], epsilon: float, mean: Tensor, variance: Tensor) -> Callable[[Tensor], Tensor]:
+    """x → n = (x − μ) / √(σ² + ε), where μ and σ² are the moments of x over `axes`.
+
+    As these depend on x, the gradient g that arrives at n leaves as (g − mean(g) − n · mean(g · n)) / √(σ² + ε).
+    """
+    factor = ops.rsqrt(variance + epsilon)
+
+    @ops.custom_gradient
+    def normalize(x: Tensor) -> tuple[Tensor, Any]:
+        normal = (x - mean) * factor
+
+        def gradient(g: Tensor) -> Tensor:
+            g_mean = ops.mean(g, axis=axes, keepdims=True)
+            gn_mean = ops.mean(g * normal, axis=axes, keepdims=True)
+            return (g - g_mean - normal * gn_mean) * factor
+
+        return normal, gradient
+
+    return normalize
 
 
 @LAYERS.register()
@@ -155,11 +190,12 @@ class BatchNormalization(AffineNormalization):
         kept = None if mask is None else self._kept(mask, x)
         if training and self.trainable:
             axes = tuple(axis for axis in range(len(x.shape)) if axis not in keep)
-            mean = _mean(x, axes, kept)
-            centred = x - mean
-            variance = _mean(ops.square(centred), axes, kept)
+            mean, variance = _moments(x, axes) if kept is None else _masked_moments(x, axes, kept)
             self._follow(self.moving_mean, mean)
             self._follow(self.moving_variance, variance)
+            if kept is None:
+                return self._affine(_normalize(axes, self.epsilon, mean, variance)(x), None, shape, dtype)
+            centred = x - mean
         else:
             centred = x - ops.reshape(ops.cast(self.moving_mean, dtype), shape)
             variance = ops.reshape(ops.cast(self.moving_variance, dtype), shape)
