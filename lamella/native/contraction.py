@@ -8,6 +8,7 @@ packed into a panel that is contiguous along N when it isn't contiguous itself.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from lamella.ir import ContractSpec
@@ -23,6 +24,7 @@ from lamella.native.prefetch import Prefetch
 from lamella.native.target import Machine
 
 UNITS = 16  # wanted pieces of work; more than any sensible number of threads per core pair, few enough to keep reuse
+LONG_SUM = 512  # steps
 STRAIGHT_LINE = 240  # largest epilogue, in operations per tile, that is not rolled into a loop over the tile's rows
 
 
@@ -155,7 +157,7 @@ class Contraction:
         self.k_groups = [g for g in range(len(space.groups)) if g not in outputs]
         c, (a, b) = space.coefficients(own), (space.coefficients(p) for p in positions)
         self.n_group: int | None = next((g for g in outputs if c[g] == 1), None)
-        n = self.n_group
+        self.n_group = n = self._wider_columns(outputs, a, b)
         self.swap = n is not None and n not in b and n in a
         if self.swap:
             a, b = b, a
@@ -167,6 +169,18 @@ class Contraction:
         near = [g for g in rows if space.sizes[g] >= SHORT] or rows
         self.m_group: int | None = min(near, key=lambda g: (abs(a.get(g, 0)), -space.sizes[g]), default=None)
         self.outer = [g for g in outputs if g not in (n, self.m_group)]
+
+    def _wider_columns(self, outputs: list[int], a: dict[int, int], b: dict[int, int]) -> int | None:
+        """The vector group. A single vector of columns would need a load for every multiply-add: long sums into few columns
+        (the gradient of a convolution's kernel) are done across the other operand's contiguous axis, and stored element by element."""
+        n, lanes, sizes = self.n_group, self.host.lanes(), self.space.sizes
+        few = n is not None and sizes[n] <= lanes and not self.cluster.blocks and len(self.cluster.members) == 1
+        long = math.prod(sizes[g] for g in self.k_groups) >= LONG_SUM
+        if not few or not long:
+            return n
+        own, other = (a, b) if n in a else (b, a)
+        wider = (g for g in outputs if g != n and other.get(g) == 1 and g not in own and sizes[g] >= 2 * lanes)
+        return n if n in other else next(wider, n)
 
     def emit(self) -> Kernel:
         ev, s = self.ev, self.s
