@@ -18,7 +18,7 @@ from lamella.native.llvm_text import Val, index, itemsize
 from lamella.native.memory import Plan
 from lamella.native.target import Machine
 
-CHUNK = 384  # reduction steps per chunk
+CHUNK = 256  # reduction steps per chunk
 ROWS = 256  # rows per block, about
 PACK_ROWS_FROM = 512  # columns from which copying A pays
 PACK_TILE, PACK_PANEL = 6, 6  # cycles per step of K, about
@@ -52,7 +52,7 @@ class _Blocked(Contraction):
         self.a_step_k, self.b_step_k = ([at.get(g, 0) for g in self.k_groups] for at in (self.a_at, self.b_at))
         self.b_step_n = self.b_at.get(self.n_group, 0)  # type: ignore[arg-type]
         same_sets = self.a_step_m * itemsize(self.dtype) % 4096 == 0 and s.rows > 6
-        self.pack_a = s.n >= PACK_ROWS_FROM or same_sets or self.dtype != self.wide or self.a_step_m == 1 or self.inner > 1
+        self.pack_a = (s.n >= PACK_ROWS_FROM and self.a_step_m != 1) or same_sets or self.dtype != self.wide or self.inner > 1
         # Scratch, in items: the panel of B, the block of A, partial results, a tile of the epilogue.
         self.a_items = self.tiles * s.rows * self.chunk if self.pack_a else 0
         self.partial_items = self.tiles * s.rows * self.group * self.width if self.chunks > 1 else 0
@@ -257,6 +257,9 @@ class _Blocked(Contraction):
             row = f.address(b, f.imul(k, size), self.wide)
             columns = [f.load(f.address(row, index(j * s.lanes), self.wide), self.wide, s.lanes) for j in range(vectors)]
             pointer = f.address(a, f.imul(k, step_k), dtype)
+            if not self.pack_a and step_m == 1:
+                f.prefetch(f.address(pointer, index(24 * step_k), dtype), False)
+                f.prefetch(f.address(pointer, index(24 * step_k + rows - 1), dtype), False)
             result = []
             for i in range(rows):
                 wide = f.splat(f.cast(f.load(f.address(pointer, index(i * step_m), dtype), dtype), self.wide), s.lanes)

@@ -25,7 +25,7 @@ from lamella.native.target import Machine
 
 UNITS = 16  # wanted pieces of work; more than any sensible number of threads per core pair, few enough to keep reuse
 LONG_SUM = 512  # steps
-STRAIGHT_LINE = 240  # largest epilogue, in operations per tile, that is not rolled into a loop over the tile's rows
+STRAIGHT_LINE = 60  # largest epilogue, in operations per tile, that is not rolled into a loop over the tile's rows
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def schedule(m: int, n: int, k: int, outer: int, contiguous: bool, host: Machine
     wide = -(-n // lanes)
     rows, vectors = _tile_size(m, wide, host.registers)
     m_tiles, panels = -(-m // rows), -(-wide // vectors)
-    pack = not contiguous or (awkward and m_tiles >= 4 and k * n * 4 > host.l1 // 2)
+    pack = not contiguous or (awkward and m_tiles >= 8 and k * n * 4 > host.l1 // 2)
     panels_inside = k * n * 4 <= host.l1 // 2 and not pack
     pieces = outer * (1 if panels_inside else panels)
     m_blocks = min(m_tiles, max(1, -(-UNITS // pieces)))
