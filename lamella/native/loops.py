@@ -22,7 +22,7 @@ from lamella.native.llvm_text import Val, index
 from lamella.native.memory import Plan
 from lamella.native.target import Machine
 
-UNROLL = 4  # vectors per row that are kept in registers
+UNROLL = 4  # accumulators in flight
 CHUNK = 64  # vectors per unit of a long row
 WIDE_CHUNKS = 4  # pieces of the columns where rows are few and wide: threads then share columns, as products over them do
 
@@ -78,6 +78,7 @@ class _LoopKernel:
     def __init__(self, ev: Evaluator, cluster: Cluster, host: Machine) -> None:
         self.ev, self.f, self.cluster, self.space = ev, ev.f, cluster, ev.space
         self.lanes = host.lanes()
+        self.straight = host.registers // 4  # vectors per row that are kept in registers
         rows = len(cluster.rows)
         groups = range(len(self.space.groups))
         if cluster.columns:
@@ -134,7 +135,7 @@ class _LoopKernel:
         vectors = self.full + bool(self.tail)
         self.wide = 1 < rows <= 64 and vectors >= 32 and not self.cluster.columns and not self.cluster.blocks
         self.chunk = -(-vectors // WIDE_CHUNKS) if self.wide else CHUNK
-        chunked = not self.cluster.columns and self.full > UNROLL
+        chunked = not self.cluster.columns and self.full > self.straight
         chunks = -(-vectors // self.chunk) if chunked else 1
         f.loop(LO, HI, 1, lambda unit: self._unit(unit, rows, chunks))
         n = len(self.cluster.members)
@@ -255,7 +256,7 @@ class _LoopKernel:
 
     def _vectors(self, step: Callable[..., list[Val]], carried: list[Val], chunk: Val, chunks: int) -> list[Val]:
         ev, f = self.ev, self.f
-        if self.full <= UNROLL:
+        if self.full <= self.straight:
             for n in range(self.full):
                 carried = step(index(n * self.lanes), carried, self.lanes)
             return step(index(self.full * self.lanes), carried, self.tail) if self.tail else carried
