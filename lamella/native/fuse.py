@@ -535,14 +535,34 @@ def _border(shape: tuple[int, ...], low: tuple[int, ...], high: tuple[int, ...])
 
 
 def _concat(fusion: Fusion, eqn: Eqn) -> None:
+    """Every piece is written where it belongs: by the cluster that computes them if there is one, else by clusters of their own."""
     at, axis = 0, eqn.params["axis"]
     previous: list[Cluster] = []
+    home = _common_home(fusion, eqn.inputs)
     for x in eqn.inputs:
         index = tuple(ix.scaled(1, at) if d == axis else ix for d, ix in enumerate(domain_index(x.type.shape)))
-        cluster = fusion.store_part(eqn.output, x, index)
-        fusion._depend(cluster, frozenset(previous))
-        previous.append(cluster)
+        if home is not None:
+            home.stores.append(Store(eqn.output, x, index, part=True))
+            fusion.placed[x] = eqn.output, tuple(at if d == axis else 0 for d in range(len(index)))  # type: ignore[index]
+        else:
+            cluster = fusion.store_part(eqn.output, x, index)
+            fusion._depend(cluster, frozenset(previous))
+            previous.append(cluster)
         at += x.type.shape[axis]
+    if home is not None:
+        fusion.home[eqn.output] = home
+        fusion.changed()
+
+
+def _common_home(fusion: Fusion, pieces: tuple[Atom, ...]) -> Cluster | None:
+    """The cluster that computes all pieces over its whole domain, and stores nothing yet."""
+    homes = {fusion.home.get(x) if isinstance(x, Var) else None for x in pieces}
+    home = homes.pop() if len(homes) == 1 else None
+    if home is None or len(set(pieces)) != len(pieces) or home.kind not in ("loop", "contract") or home.partial is not None:
+        return None
+    own = {v for e in home.members for v in e.outputs}
+    fits = all(x in own and x.type.shape == home.shape and x not in fusion.placed for x in pieces)  # type: ignore[union-attr]
+    return home if fits and not home.stores else None
 
 
 def _scatter_add(fusion: Fusion, eqn: Eqn) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from lamella.ir import PRIMITIVES, Atom, Builder, ContractSpec, Eqn, Graph, Literal, TensorType, Var
 from lamella.ir.primitives.contract import Affine
 from lamella.native.indexing import is_unit_reshape, is_view
+from lamella.native.padding import Pieces, add_pads, pad
 from lamella.native.target import machine
 
 Replacement = list[Atom] | None
@@ -34,6 +35,7 @@ class _Rebuild:
         self.env: dict[Var, Atom] = {}
         self.defs: dict[Var, Eqn] = {}
         self.seen: dict[Any, tuple[Atom, ...]] = {}
+        self.pieces: dict[Atom, Pieces] = {}  # of sums of arrays that are mostly zero
 
     def run(self) -> Graph:
         for position, var in enumerate(self.graph.inputs):
@@ -510,38 +512,10 @@ def _split_images(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacem
     return [r.one("reduce_sum", r.b.contract(x, y, spec=new), axes=(0,))]
 
 
-def _pad_inside(r: _Rebuild, unit: Eqn, value: Atom, low: Any, high: Any, interior: Any) -> Atom:
-    """Pad what an axis of size 1 was added to or dropped from, then reshape."""
-    long = [d for d, n in enumerate(unit.output.shape) if n != 1]
-    places = iter(long)
-    at = [next(places) if n != 1 else None for n in unit.inputs[0].type.shape]
-
-    def pick(amounts: Any) -> tuple[int, ...]:
-        return tuple(0 if d is None else amounts[d] for d in at)
-
-    padded = r.one("pad", unit.inputs[0], value, low=pick(low), high=pick(high), interior=pick(interior))
-    shape = tuple(n + lo + hi + max(n - 1, 0) * i for n, lo, hi, i in zip(unit.output.shape, low, high, interior, strict=True))
-    return r.one("reshape", padded, shape=shape)
-
-
-def _pad(r: _Rebuild, x: Atom, value: Atom, low: Any, high: Any, interior: Any) -> Replacement:
-    """Negative padding cuts: slice, so that kernels only see padding that adds. Interior zeros come first."""
-    unit = r.definition(x, "reshape")
-    if unit is not None and is_unit_reshape(unit) and not any(p for n, *ps in zip(x.type.shape, low, high, interior, strict=True)
-                                                              if n == 1 for p in ps):
-        return [_pad_inside(r, unit, value, low, high, interior)]
-    if min(low + high, default=0) >= 0:
-        return None if any(low + high + interior) else [x]
-    zero = (0,) * len(low)
-    spread = r.one("pad", x, value, low=zero, high=zero, interior=interior)
-    cut = r.one("slice", spread, start=tuple(max(0, -n) for n in low),
-                stop=tuple(n - max(0, -h) for n, h in zip(spread.type.shape, high, strict=True)), stride=(1,) * len(low))
-    return [r.one("pad", cut, value, low=tuple(max(0, n) for n in low), high=tuple(max(0, n) for n in high), interior=zero)]
-
-
 _RULES: dict[str, Callable[..., Replacement]] = {
-    "stop_gradient": _identity, "call": _call, "custom_gradient": _custom_gradient, "cond": _cond, "cast": _cast, "reshape": _reshape, "transpose": _transpose,
-    "broadcast": _broadcast, "argmax": _argmax, "sort": _sort, "contract": _contract, "reduce_sum": _reduce_sum, "pad": _pad,
+    "stop_gradient": _identity, "call": _call, "custom_gradient": _custom_gradient, "cond": _cond, "cast": _cast,
+    "reshape": _reshape, "transpose": _transpose, "broadcast": _broadcast, "argmax": _argmax, "sort": _sort, "contract": _contract, "reduce_sum": _reduce_sum, "pad": pad,
+    "add": lambda r, x, y: add_pads(r, x, y) or _strip_broadcasts("add")(r, x, y),
 }
 _RULES |= {name: _strip_broadcasts(name) for name, p in PRIMITIVES.items() if p.kind == "elementwise" and name not in _RULES}
 _RULES |= {name: _reduce(name) for name in ("reduce_max", "reduce_min", "reduce_prod")}
