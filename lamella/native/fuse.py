@@ -84,6 +84,7 @@ class Fusion:
         placed: variables that are stored inside a padded one only, from an offset on.
         copies: views and scalars that are in memory because somebody needs an address; expressions still compute them on the spot.
         initial: `(variable, value, cluster)`: the variable's memory must hold the value before the cluster runs.
+        unset: of loops, positions of inputs whose value nobody reads.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -96,6 +97,7 @@ class Fusion:
         self.literals: dict[Literal, Var] = {}
         self.placed: dict[Var, tuple[Var, tuple[int, ...]]] = {}
         self.initial: list[tuple[Var, Atom, Cluster]] = []
+        self.unset: dict[Cluster, set[int]] = {}
         self._needed: dict[Atom, frozenset[Cluster]] = {}
         self._loads: dict[Cluster, list[tuple[Var, Index]]] = {}
         self._readers: dict[Var, list[tuple[Cluster, Index]]] | None = None
@@ -404,7 +406,8 @@ class Loads:
                         self.found.append((var, domain_index(var.shape, 100)))
                         self._dynamic(start)
                     continue
-                operands = eqn.inputs[eqn.primitive.name == "scatter_add":]  # what is added to is `initial`
+                unset = {0} if eqn.primitive.name == "scatter_add" else self.fusion.unset.get(cluster, set())
+                operands = [x for i, x in enumerate(eqn.inputs) if i not in unset]  # what is added to is `initial`
                 stored = [self.fusion.stored(x) for x in operands if isinstance(x, Var) or x in self.fusion.literals]
                 self.found += [(x, domain_index(x.shape, 100)) for x in stored]
         for store in cluster.stores:
@@ -580,12 +583,45 @@ def _cumsum(fusion: Fusion, eqn: Eqn) -> None:
 
 
 def _loop(fusion: Fusion, eqn: Eqn) -> None:
-    for x in eqn.inputs:
-        if isinstance(x, Var):
+    written = _written_whole(fusion, eqn)
+    for i, x in enumerate(eqn.inputs):
+        if isinstance(x, Var) and i not in written:
             fusion.materialize(x)
-    cluster = fusion._open(Cluster(fusion._next(), "control", (), anchor=eqn), eqn)
-    for out, x in zip(eqn.outputs, eqn.inputs[2:], strict=False):
-        fusion.initial.append((out, x, cluster))
+    cluster = Cluster(fusion._next(), "control", (), anchor=eqn)
+    fusion.unset[cluster] = written
+    fusion._open(cluster, eqn)
+    for i, (out, x) in enumerate(zip(eqn.outputs, eqn.inputs[2:], strict=False)):
+        if i + 2 not in written:
+            fusion.initial.append((out, x, cluster))
+
+
+def _written_whole(fusion: Fusion, eqn: Eqn) -> set[int]:
+    """Positions of a loop's inputs that need no memory: constants that start an array of which every step writes its own row, unread."""
+    lo, hi, *carry = eqn.inputs
+    body: Graph = eqn.params["body"]
+    counter, found = body.inputs[0], set()
+    definitions = {v: e for e in body.eqns for v in e.outputs}
+    for k in range(eqn.params["n_carry"]):
+        start = fusion.definitions.get(carry[k]) if isinstance(carry[k], Var) else None
+        constant = start is not None and start.primitive.name == "broadcast" and isinstance(start.inputs[0], Literal)
+        last, mine = body.outputs[k], body.inputs[1 + k]
+        update = definitions.get(last) if isinstance(last, Var) else None
+        if not constant or update is None or update.primitive.name != "dynamic_update_slice" or update.inputs[0] is not mine:
+            continue
+        users = sum(x is mine for e in body.eqns for x in e.inputs) + sum(x is mine for x in body.outputs)
+        rows = mine.type.shape[0]
+        static = isinstance(lo, Literal) and isinstance(hi, Literal) and lo.value == 0 and hi.value == rows
+        if static and users == 1 and update.inputs[1].type.shape[0] == 1 and _visits_all(update.inputs[2], counter, rows, definitions):
+            found.add(2 + k)
+    return found
+
+
+def _visits_all(at: Atom, counter: Var, rows: int, definitions: dict[Var, Eqn]) -> bool:
+    """Whether an index is the loop's counter, or counts from the last row down."""
+    eqn = definitions.get(at) if isinstance(at, Var) else None
+    down = (eqn is not None and eqn.primitive.name == "sub" and isinstance(eqn.inputs[0], Literal)
+            and eqn.inputs[0].value == rows - 1 and eqn.inputs[1] is counter)
+    return at is counter or down
 
 
 _SPECIAL = {"dynamic_update_slice": _dynamic_update_slice, "pad": _pad, "concat": _concat, "scatter_add": _scatter_add,

@@ -288,7 +288,7 @@ def _plan_body(p: Plan, cluster: Cluster) -> None:
     eqn = cluster.anchor
     assert eqn is not None
     body: Graph = eqn.params["body"]
-    for var in (*eqn.outputs, *eqn.inputs):
+    for var in (*eqn.outputs, *(x for i, x in enumerate(eqn.inputs) if i not in p.fusion.unset[cluster])):
         if isinstance(var, Var):
             _buffer_of(p, var)
     carry = [p.buffer(v) for v in eqn.outputs]
