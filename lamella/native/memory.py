@@ -84,8 +84,12 @@ def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> P
         copier = p.fusion.clusters[-1]
         p.fusion._depend(copier, frozenset(c for c in p.fusion.clusters if c is not copier and target not in _targets(c)))
     _mark_stores(p)
-    for donor in donors.values():
-        _order_readers(p, donor)
+    writers: dict[Buffer | None, list[Cluster]] = {}
+    for cluster in p.fusion.clusters:
+        for var in _written(cluster):
+            writers.setdefault(p.buffers.get(p.fusion.root(var)), []).append(cluster)
+    for buffer, donor in donors.items():
+        _order_readers(p, donor, writers.get(buffer, []))
     for cluster in p.fusion.clusters:
         if cluster.kind == "control":
             _plan_body(p, cluster)
@@ -94,14 +98,12 @@ def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> P
     return p
 
 
-def _order_readers(p: Plan, donor: Var) -> None:
-    """Whoever reads an input runs before the cluster that overwrites it.
+def _order_readers(p: Plan, donor: Var, writers: list[Cluster]) -> None:
+    """Whoever reads an input runs before the clusters that overwrite it.
 
     Raises:
         CheckError: a reader runs after the writer: a bug of this module.
     """
-    buffer = p.buffers[donor]
-    writers = [c for c in p.fusion.clusters for v in _written(c) if p.buffers.get(p.fusion.root(v)) is buffer]
     for writer in writers:
         for reader, _ in p.fusion.readers(donor):
             if reader is writer or reader in writer.ancestors:
