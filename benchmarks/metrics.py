@@ -3,7 +3,7 @@
     python benchmarks/metrics.py
     python benchmarks/metrics.py --each          # also each metric alone, to see which one costs
 
-A network for rows of 32 numbers, 32-64-64-1 with a sigmoid, batches of 1024. The models take turns and the best of the rounds counts.
+A network for rows of 32 numbers, 32-64-64-1 with a sigmoid, batches of 1024. The models take turns; the best of the rounds counts.
 """
 
 from __future__ import annotations

@@ -24,12 +24,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-import fma_peak
-
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 import lamella as tf
 from lamella.frontend import Variable, trace
+from lamella.native.peak import fma_peak
 from lamella.settings import settings
 
 LAYOUTS = {"few": [(1000, 1000)] * 10, "many": [(100, 100)] * 1000}
@@ -105,7 +104,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     args = parser.parse_args()
     settings.cache_dir = ""
-    peak = fma_peak.Peak().gflops(settings.threads)
+    peak = fma_peak(settings.threads)
     table = Table(title=f"update of 10 million parameters, {settings.threads} threads (goal: {GOAL} of the copy)")
     for head in ("", "parameters", "time", "must move", "GB/s", "copy", "share", "in place", "share", "FMA peak", "compile"):
         table.add_column(head, justify="left" if head == "" else "right")

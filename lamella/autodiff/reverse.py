@@ -7,6 +7,7 @@ contributions of several uses add up. The result is ordinary equations, so it ca
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lamella.autodiff.loops import loop_gradient
 from lamella.autodiff.reachability import active as active_in
@@ -38,7 +39,7 @@ def backward(b: Builder, eqns: Sequence[Eqn], cotangents: dict[Var, Atom], wrt: 
             continue
         if eqn.primitive.vjp is None:
             continue  # piecewise constant in every float input: comparisons, is_finite
-        outer, b.source = b.source, eqn.source
+        outer, b.source = b.source, eqn.source and replace(eqn.source, backward=True)
         for x, ct in _leaving(b, eqn, arriving, active):
             if ct is None or not isinstance(x, Var) or x not in active:
                 continue

@@ -70,10 +70,12 @@ class Source:
     Attributes:
         place: `file:line` of the user's code, or an empty string.
         scope: path of layers such as `sequential/dense`, or an empty string.
+        backward: whether it computes a gradient of what stands there.
     """
 
     place: str = ""
     scope: str = ""
+    backward: bool = False
 
 
 @dataclass(frozen=True)

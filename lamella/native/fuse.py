@@ -513,7 +513,7 @@ def _pad(fusion: Fusion, eqn: Eqn) -> None:
     for shape, offsets in _border(eqn.output.shape, low, high):
         at = tuple(ix.scaled(1, offset) for ix, offset in zip(domain_index(shape), offsets, strict=True))
         slab = Var(TensorType(shape, x.dtype), "border")
-        fusion.definitions[slab] = Eqn(PRIMITIVES["broadcast"], (value,), {"shape": shape}, (slab,))
+        fusion.definitions[slab] = Eqn(PRIMITIVES["broadcast"], (value,), {"shape": shape}, (slab,), eqn.source)
         border = fusion.store_part(eqn.output, slab, at)
         border.ancestors |= home.ancestors  # not earlier than needed: memory is taken from then on
         fusion._depend(home, frozenset((border,)))
