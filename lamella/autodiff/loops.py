@@ -17,6 +17,7 @@ Both loops are ordinary equations with known bounds, so they can be differentiat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lamella.autodiff.loop_step import Backward, Loop, Step, differentiate
 from lamella.autodiff.reachability import active as active_in
@@ -88,7 +89,7 @@ def _record(b: Builder, place: int, loop: Loop, saved: Sequence[Var]) -> dict[Va
         outputs = new.loop(*args, body=_recording(loop, fresh), n_carry=loop.n + len(fresh))
         eqn = new.eqns.pop()
         same = (*loop.eqn.outputs, *outputs[loop.n :])
-        b.eqns[place : place + 1] = [*new.eqns, Eqn(eqn.primitive, eqn.inputs, eqn.params, same, loop.eqn.source)]
+        b.eqns[place : place + 1] = [*new.eqns, replace(eqn, outputs=same, region=loop.eqn.region)]
         histories.update(zip(fresh, outputs[loop.n :], strict=True))
     return histories
 

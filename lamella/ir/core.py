@@ -123,13 +123,19 @@ class Primitive:
 
 @dataclass(frozen=True, eq=False)
 class Eqn:
-    """One application of a primitive."""
+    """One application of a primitive.
+
+    Attributes:
+        region: numbers of the regions around it, from the outermost in, whose values the reverse pass computes again instead of
+            reading them.
+    """
 
     primitive: Primitive
     inputs: tuple[Atom, ...]
     params: dict[str, Any]
     outputs: tuple[Var, ...]
     source: Source | None = None
+    region: tuple[int, ...] = ()
 
     @property
     def output(self) -> Var:

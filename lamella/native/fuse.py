@@ -79,6 +79,7 @@ class Fusion:
         clusters: in an order in which they can run.
         home: the cluster that computes a variable; variables without one are views, inlined, or inputs.
         alias: variables that are another variable's memory under another shape, or updated in place.
+        later: aliases that nobody may read before these clusters have run.
         placed: variables that are stored inside a padded one only, from an offset on.
         copies: views and scalars that are in memory because somebody needs an address; expressions still compute them on the spot.
         initial: `(variable, value, cluster)`: the variable's memory must hold the value before the cluster runs.
@@ -90,6 +91,7 @@ class Fusion:
         self.clusters: list[Cluster] = []
         self.home: dict[Var, Cluster] = {}
         self.alias: dict[Var, Var] = {}
+        self.later: dict[Var, frozenset[Cluster]] = {}
         self.copies: set[Var] = set()
         self.literals: dict[Literal, Var] = {}
         self.placed: dict[Var, tuple[Var, tuple[int, ...]]] = {}
@@ -107,6 +109,10 @@ class Fusion:
     def _place(self, eqn: Eqn) -> None:
         name, kind = eqn.primitive.name, eqn.primitive.kind
         if is_view(eqn) or name == "iota":
+            return
+        if name == "after":
+            self.later[eqn.output] = frozenset(c for x in eqn.inputs[1:] for c in self.needed(x))
+            self.share(eqn.output, self.materialize(eqn.inputs[0]))
             return
         if name == "reshape":
             self.share(eqn.output, self.materialize(eqn.inputs[0]))
@@ -152,8 +158,11 @@ class Fusion:
         if isinstance(atom, Literal):
             return frozenset()
         if self.in_memory(atom):
-            root = self.root(atom)
-            return frozenset((self.home[root],)) if root in self.home else frozenset()
+            clusters: set[Cluster] = set()
+            while atom in self.alias:
+                clusters |= self.later.get(atom, frozenset())
+                atom = self.alias[atom]
+            return frozenset(clusters | ({self.home[atom]} if atom in self.home else set()))
         if atom not in self._needed:
             self._needed[atom] = frozenset(c for x in self.definitions[atom].inputs for c in self.needed(x))
         return self._needed[atom]
@@ -340,6 +349,8 @@ class Fusion:
                 self.clusters.remove(cluster)
                 for other in self.clusters:
                     other.ancestors.discard(cluster)
+                self.later = {v: waits - {cluster} | cluster.ancestors if cluster in waits else waits
+                              for v, waits in self.later.items()}
                 self._needed.clear()
                 self.changed()
 
