@@ -22,11 +22,10 @@ from rich.console import Console
 from rich.table import Table
 from threadpoolctl import threadpool_limits
 
-import fma_peak
-
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
 from lamella import executor, ir
+from lamella.native.peak import fma_peak
 from lamella.settings import settings
 
 # (m, n, k, transposed operand or "") of C[m, n] = A[m, k] B[k, n]
@@ -135,8 +134,7 @@ def main() -> None:
     threads = [int(t) for t in args.threads.split(",")] if args.threads else sorted({1, cores})
 
     console = Console(width=None if sys.stdout.isatty() else 140)
-    peak = fma_peak.Peak()
-    limit = {t: peak.gflops(t) for t in threads}
+    limit = {t: fma_peak(t) for t in threads}
     peaks = ", ".join(f"FMA peak with {t}: {limit[t]:.1f} GFLOP/s" for t in threads)
     console.print(f"{peaks}; load average {os.getloadavg()[0]:.2f}")
     table = Table(title="matrix products, GFLOP/s (share of the FMA peak)")

@@ -41,6 +41,8 @@ OBJECTS = {
         "cast",
         "init_scope",
         "name_scope",
+        "remat",
+        "RematScope",
     )
 }
 OBJECTS |= {name: ("lamella.training", name) for name in ("Sequential", "Model", "Input")}

@@ -25,16 +25,19 @@ from lamella.settings import settings
 TARGETS = ("native", "reference")
 
 
-def compile(graph: Graph, donate: Mapping[int, int] | None = None, target: str | None = None) -> Any:
+def compile(
+    graph: Graph, donate: Mapping[int, int] | None = None, target: str | None = None, profile: bool = False
+) -> Any:
     """Compile a graph.
 
     Args:
         graph: well-formed program.
         donate: `{output index: input index}`: these outputs may be written into their input's buffer.
         target: `"native"`, `"reference"` or None for `lamella.config.target`.
+        profile: make it count the time of each kernel: `exe.costs` and `exe.times()` (native only).
 
     Raises:
-        ValueError: unknown target.
+        ValueError: unknown target, or one that has no kernels to profile.
         CompileError: the native compiler can't build the graph.
 
     Example:
@@ -46,10 +49,17 @@ def compile(graph: Graph, donate: Mapping[int, int] | None = None, target: str |
     """
     target = target or settings.target
     if target == "native":
-        return native.compile(graph, donate or {})
+        return native.compile(graph, donate or {}, profile)
+    if target == "reference" and profile:
+        raise ValueError('The target "reference" has no kernels to profile: set lamella.config.target = "native".')
     if target == "reference":
         return ReferenceExecutable(graph, donate or {})
     raise ValueError(f"Unknown target {target!r}; expected one of {', '.join(TARGETS)}.")
+
+
+def fma_peak(threads: int) -> float:
+    """The most that `threads` cores of this machine compute, measured, in GFLOP/s of float32."""
+    return native.fma_peak(threads)
 
 
 class ReferenceExecutable:

@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LOG_STAGES = ("graph", "fuse", "schedule", "llvm", "asm", "cache", "memory", "trace", "time")
+LOG_STAGES = ("graph", "fuse", "schedule", "llvm", "asm", "cache", "memory", "trace", "time", "profile")
 
 
 def _default_cache_dir() -> str:

@@ -17,11 +17,12 @@ Both loops are ordinary equations with known bounds, so they can be differentiat
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from lamella.autodiff.loop_step import Backward, Loop, Step, differentiate
 from lamella.autodiff.reachability import active as active_in
 from lamella.autodiff.reachability import needed
-from lamella.ir import Atom, Builder, ContractSpec, Eqn, Graph, TensorType, Var
+from lamella.ir import Atom, Builder, ContractSpec, Eqn, Graph, Source, TensorType, Var
 from lamella.ir.primitives.contract import Affine
 from lamella.ir.primitives.control import INDEX
 from lamella.ir.types import is_float
@@ -88,7 +89,7 @@ def _record(b: Builder, place: int, loop: Loop, saved: Sequence[Var]) -> dict[Va
         outputs = new.loop(*args, body=_recording(loop, fresh), n_carry=loop.n + len(fresh))
         eqn = new.eqns.pop()
         same = (*loop.eqn.outputs, *outputs[loop.n :])
-        b.eqns[place : place + 1] = [*new.eqns, Eqn(eqn.primitive, eqn.inputs, eqn.params, same, loop.eqn.source)]
+        b.eqns[place : place + 1] = [*new.eqns, replace(eqn, outputs=same, region=loop.eqn.region)]
         histories.update(zip(fresh, outputs[loop.n :], strict=True))
     return histories
 
@@ -96,6 +97,7 @@ def _record(b: Builder, place: int, loop: Loop, saved: Sequence[Var]) -> dict[Va
 def _recording(loop: Loop, values: Sequence[Var]) -> Graph:
     """The body with a row written per value."""
     b = Builder()
+    b.source = loop.eqn.source
     index, *carries = (b.input(v.type, v.name) for v in loop.body.inputs[: 1 + loop.n])
     buffers = [b.input(_rows(loop, v)) for v in values]
     consts = [b.input(v.type, v.name) for v in loop.consts]
@@ -123,7 +125,7 @@ def _reverse(b: Builder, loop: Loop, step: Step, histories: dict[Var, Atom],
     init = [_or_zeros(b, cts[v], v) for v in step.arriving]
     init += [b.full(v.type, 0) for v in step.sums]
     init += [b.full(_rows(loop, v), 0) for v in step.rows]
-    body = _reverse_body(loop, step, consts)
+    body = _reverse_body(loop, step, consts, b.source)
     bounds = b.literal(0, "int64"), b.literal(loop.steps, "int64")
     same = [histories[v] for v in step.saved]
     same += [_or_zeros(b, cts[v], v) for v in step.outside] + [given[v] for v in consts]
@@ -144,9 +146,10 @@ def _or_zeros(b: Builder, ct: Atom | None, like: Var) -> Atom:
     return b.full(like.type, 0) if ct is None else ct
 
 
-def _reverse_body(loop: Loop, step: Step, consts: Sequence[Var]) -> Graph:
+def _reverse_body(loop: Loop, step: Step, consts: Sequence[Var], source: Source | None) -> Graph:
     """`body(j, cotangents, sums, rows, histories, constants)`: the gradient of step `steps - 1 - j`."""
     b = Builder()
+    b.source = source
     j = b.input(INDEX, "j")
     row = b.sub(b.literal(loop.steps - 1, "int64"), j)
     env: dict[Var, Atom] = {loop.index: b.add(row, b.literal(loop.low, "int64")) if loop.low else row}

@@ -12,6 +12,10 @@ from lamella.frontend.compiled import function as function
 from lamella.frontend.custom_gradient import custom_gradient as custom_gradient
 from lamella.frontend.dtypes import result_type as result_type
 from lamella.frontend.dtypes import standardize_dtype as standardize_dtype
+from lamella.frontend.remat import RematScope as RematScope
+from lamella.frontend.remat import current_remat_scope as current_remat_scope
+from lamella.frontend.remat import remat as remat
+from lamella.frontend.remat import remat_if as remat_if
 from lamella.frontend.state import init_scope as init_scope
 from lamella.frontend.state import is_tracing as is_tracing
 from lamella.frontend.state import name_scope as name_scope

@@ -26,6 +26,7 @@ class Builder:
         self.inputs: list[Var] = []
         self.eqns: list[Eqn] = []
         self.source: Source | None = None
+        self.region: tuple[int, ...] = ()
 
     def input(self, type: TensorType, name: str = "") -> Var:
         var = Var(type, name)
@@ -49,7 +50,7 @@ class Builder:
             raise type(error)(f"{name}: {error}" + (f" (in {where})" if where else "")) from None
         single = isinstance(result, TensorType)
         outputs = tuple(Var(type) for type in ((result,) if single else result))
-        self.eqns.append(Eqn(primitive, tuple(inputs), params, outputs, self.source))
+        self.eqns.append(Eqn(primitive, tuple(inputs), params, outputs, self.source, self.region))
         return outputs[0] if single else outputs
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
@@ -67,7 +68,7 @@ class Builder:
         for eqn in graph.eqns:
             outputs = tuple(Var(v.type, v.name) for v in eqn.outputs)
             env.update(zip(eqn.outputs, outputs, strict=True))
-            self.eqns.append(Eqn(eqn.primitive, tuple(map(read, eqn.inputs)), eqn.params, outputs, eqn.source))
+            self.eqns.append(Eqn(eqn.primitive, tuple(map(read, eqn.inputs)), eqn.params, outputs, eqn.source, eqn.region))
         return [read(atom) for atom in graph.outputs]
 
     def build(self, outputs: Sequence[Atom], name: str = "graph") -> Graph:

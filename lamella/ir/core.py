@@ -70,10 +70,12 @@ class Source:
     Attributes:
         place: `file:line` of the user's code, or an empty string.
         scope: path of layers such as `sequential/dense`, or an empty string.
+        backward: whether it computes a gradient of what stands there.
     """
 
     place: str = ""
     scope: str = ""
+    backward: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,13 +123,19 @@ class Primitive:
 
 @dataclass(frozen=True, eq=False)
 class Eqn:
-    """One application of a primitive."""
+    """One application of a primitive.
+
+    Attributes:
+        region: numbers of the regions around it, from the outermost in, whose values the reverse pass computes again instead of
+            reading them.
+    """
 
     primitive: Primitive
     inputs: tuple[Atom, ...]
     params: dict[str, Any]
     outputs: tuple[Var, ...]
     source: Source | None = None
+    region: tuple[int, ...] = ()
 
     @property
     def output(self) -> Var:

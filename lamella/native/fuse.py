@@ -81,6 +81,7 @@ class Fusion:
         clusters: in an order in which they can run.
         home: the cluster that computes a variable; variables without one are views, inlined, or inputs.
         alias: variables that are another variable's memory under another shape, or updated in place.
+        later: aliases that nobody may read before these clusters have run.
         placed: variables that are stored inside a padded one only, from an offset on.
         copies: views and scalars that are in memory because somebody needs an address; expressions still compute them on the spot.
         initial: `(variable, value, cluster)`: the variable's memory must hold the value before the cluster runs.
@@ -93,6 +94,7 @@ class Fusion:
         self.clusters: list[Cluster] = []
         self.home: dict[Var, Cluster] = {}
         self.alias: dict[Var, Var] = {}
+        self.later: dict[Var, frozenset[Cluster]] = {}
         self.copies: set[Var] = set()
         self.literals: dict[Literal, Var] = {}
         self.placed: dict[Var, tuple[Var, tuple[int, ...]]] = {}
@@ -111,6 +113,10 @@ class Fusion:
     def _place(self, eqn: Eqn) -> None:
         name, kind = eqn.primitive.name, eqn.primitive.kind
         if is_view(eqn) or name == "iota":
+            return
+        if name == "after":
+            self.later[eqn.output] = frozenset(c for x in eqn.inputs[1:] for c in self.needed(x))
+            self.share(eqn.output, self.materialize(eqn.inputs[0]))
             return
         if name == "reshape":
             self.share(eqn.output, self.materialize(eqn.inputs[0]))
@@ -156,8 +162,11 @@ class Fusion:
         if isinstance(atom, Literal):
             return frozenset()
         if self.in_memory(atom):
-            root = self.root(atom)
-            return frozenset((self.home[root],)) if root in self.home else frozenset()
+            clusters: set[Cluster] = set()
+            while atom in self.alias:
+                clusters |= self.later.get(atom, frozenset())
+                atom = self.alias[atom]
+            return frozenset(clusters | ({self.home[atom]} if atom in self.home else set()))
         if atom not in self._needed:
             self._needed[atom] = frozenset(c for x in self.definitions[atom].inputs for c in self.needed(x))
         return self._needed[atom]
@@ -344,6 +353,8 @@ class Fusion:
                 self.clusters.remove(cluster)
                 for other in self.clusters:
                     other.ancestors.discard(cluster)
+                self.later = {v: waits - {cluster} | cluster.ancestors if cluster in waits else waits
+                              for v, waits in self.later.items()}
                 self._needed.clear()
                 self.changed()
 
@@ -518,7 +529,7 @@ def _pad(fusion: Fusion, eqn: Eqn) -> None:
     for shape, offsets in _border(eqn.output.shape, low, high):
         at = tuple(ix.scaled(1, offset) for ix, offset in zip(domain_index(shape), offsets, strict=True))
         slab = Var(TensorType(shape, x.dtype), "border")
-        fusion.definitions[slab] = Eqn(PRIMITIVES["broadcast"], (value,), {"shape": shape}, (slab,))
+        fusion.definitions[slab] = Eqn(PRIMITIVES["broadcast"], (value,), {"shape": shape}, (slab,), eqn.source)
         border = fusion.store_part(eqn.output, slab, at)
         border.ancestors |= home.ancestors  # not earlier than needed: memory is taken from then on
         fusion._depend(home, frozenset((border,)))

@@ -91,8 +91,13 @@ def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> P
         copier = p.fusion.clusters[-1]
         p.fusion._depend(copier, frozenset(c for c in p.fusion.clusters if c is not copier and target not in _targets(c)))
     _mark_stores(p)
-    for donor in donors.values():
-        _order_readers(p, donor)
+    _drop_idle(p)
+    writers: dict[Buffer | None, list[Cluster]] = {}
+    for cluster in p.fusion.clusters:
+        for var in _written(cluster):
+            writers.setdefault(p.buffers.get(p.fusion.root(var)), []).append(cluster)
+    for buffer, donor in donors.items():
+        _order_readers(p, donor, writers.get(buffer, []))
     for cluster in p.fusion.clusters:
         if cluster.kind == "control":
             _plan_body(p, cluster)
@@ -101,14 +106,12 @@ def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> P
     return p
 
 
-def _order_readers(p: Plan, donor: Var) -> None:
-    """Whoever reads an input runs before the cluster that overwrites it.
+def _order_readers(p: Plan, donor: Var, writers: list[Cluster]) -> None:
+    """Whoever reads an input runs before the clusters that overwrite it.
 
     Raises:
         CheckError: a reader runs after the writer: a bug of this module.
     """
-    buffer = p.buffers[donor]
-    writers = [c for c in p.fusion.clusters for v in _written(c) if p.buffers.get(p.fusion.root(v)) is buffer]
     for writer in writers:
         for reader, _ in p.fusion.readers(donor):
             if reader is writer or reader in writer.ancestors:
@@ -226,14 +229,11 @@ def _place_initial(p: Plan, out: Var, value: Atom, cluster: Cluster) -> None:
     spread = value
     if value.type.shape != out.type.shape:  # the padding value
         spread = Var(out.type, "fill")
-        fusion.definitions[spread] = _broadcast_eqn(value, spread)
+        source = fusion.definitions[out].source if out in fusion.definitions else None
+        fusion.definitions[spread] = Eqn(PRIMITIVES["broadcast"], (value,), {"shape": out.type.shape}, (spread,), source)
     fusion.copy(start, spread)
     fusion._depend(cluster, frozenset((fusion.home[start],)))
     fusion.share(out, start)
-
-
-def _broadcast_eqn(value: Atom, out: Var) -> Eqn:
-    return Eqn(PRIMITIVES["broadcast"], (value,), {"shape": out.type.shape}, (out,))
 
 
 def _uses(p: Plan, loop: Cluster, root: Var) -> int:
@@ -282,6 +282,15 @@ def _mark_stores(p: Plan) -> None:
         if home.partial is None and var in {v for e in home.members for v in e.outputs}:
             home.stores.append(Store(var, var, index_in(home, var.shape) or domain_index(var.shape)))
     fusion.changed()
+
+
+def _drop_idle(p: Plan) -> None:
+    """Forget loops that store nothing: what they would compute, others compute where they need it."""
+    idle = {c for c in p.fusion.clusters if c.kind == "loop" and not c.stores}
+    p.fusion.clusters = [c for c in p.fusion.clusters if c not in idle]
+    for cluster in p.fusion.clusters:
+        cluster.ancestors -= idle
+    p.fusion.changed()
 
 
 def _plan_body(p: Plan, cluster: Cluster) -> None:

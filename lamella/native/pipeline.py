@@ -21,15 +21,19 @@ from lamella.ir import Graph, format_graph
 from lamella.native import cache
 from lamella.native.executable import Compiled, NativeExecutable
 from lamella.native.memory import Buffer, donated, plan
+from lamella.native.profiling import ProfiledExecutable, costs
 from lamella.native.program import Program
 from lamella.native.simplify import simplify
 from lamella.native.target import machine, to_assembly, to_object
 from lamella.settings import settings
 
 
-def compile(graph: Graph, donate: Mapping[int, int]) -> NativeExecutable:
-    """Compile a graph for this machine, or find it in the cache."""
+def compile(graph: Graph, donate: Mapping[int, int], profile: bool = False) -> NativeExecutable:
+    """Compile a graph for this machine, or find it in the cache; with `profile` it counts the time of each kernel."""
     log("graph", lambda: format_graph(graph, sources=True))
+    if profile or "profile" in settings.log:
+        program = emit(graph, donate, profile=True)
+        return ProfiledExecutable(graph, dict(donate), assemble(program), lambda stage: code_text(program, stage), costs(program))
     text = format_graph(graph)
     compiled = cache.load(text, donate)
     found = "not found" if compiled is None else "found"
@@ -37,18 +41,18 @@ def compile(graph: Graph, donate: Mapping[int, int]) -> NativeExecutable:
     if compiled is None:
         compiled = build(graph, donate)
         cache.save(text, donate, compiled)
-    return NativeExecutable(graph, dict(donate), compiled, lambda stage: code_text(graph, donate, stage))
+    return NativeExecutable(graph, dict(donate), compiled, lambda stage: code_text(emit(graph, donate), stage))
 
 
-def code_text(graph: Graph, donate: Mapping[int, int], stage: str) -> str:
-    """LLVM IR or assembly of a graph.
+def code_text(program: Program, stage: str) -> str:
+    """LLVM IR or assembly.
 
     Raises:
         ValueError: another stage.
     """
     if stage not in ("llvm", "asm"):
         raise ValueError(f"Unknown stage {stage!r}; expected graph, schedule, llvm or asm.")
-    text = emit(graph, donate).text()
+    text = program.text()
     return text if stage == "llvm" else to_assembly(text)
 
 
@@ -56,24 +60,29 @@ def build(graph: Graph, donate: Mapping[int, int]) -> Compiled:
     """All passes, without cache."""
     start = time.perf_counter()
     program = emit(graph, donate)
+    log("time", lambda: f"{graph.name}: emit {(time.perf_counter() - start) * 1e3:.1f} ms")
+    return assemble(program)
+
+
+def assemble(program: Program) -> Compiled:
+    """LLVM IR to machine code."""
     text = program.text()
     log("llvm", lambda: text)
     log("asm", lambda: to_assembly(text))
-    emitted = time.perf_counter()
+    start = time.perf_counter()
     code = to_object(text)
-    done = time.perf_counter()
-    log("time", lambda: f"{graph.name}: emit {(emitted - start) * 1e3:.1f} ms, assemble {(done - emitted) * 1e3:.1f} ms, "
-                        f"{len(program.functions)} kernels, {len(code)} bytes")
+    log("time", lambda: f"assemble {(time.perf_counter() - start) * 1e3:.1f} ms, {len(program.functions)} kernels, "
+                        f"{len(code)} bytes")
     return Compiled(code, program.plan.arena, program.scratch, program.serial, program.barriers, kernel_table(program))
 
 
-def emit(graph: Graph, donate: Mapping[int, int]) -> Program:
+def emit(graph: Graph, donate: Mapping[int, int], profile: bool = False) -> Program:
     """Graph to LLVM IR."""
     simple = simplify(graph)
     log("fuse", lambda: format_graph(simple))
     inputs = [Buffer("root", v.type.nbytes, i) for i, v in enumerate(simple.inputs)]
     planned = plan(simple, inputs, donated(simple.outputs, inputs, donate, len(inputs)))
-    program = Program(planned, machine())
+    program = Program(planned, machine(), profile)
     log("schedule", lambda: describe(program))
     log("memory", lambda: f"{graph.name}: arena {planned.arena} bytes, scratch {program.scratch} bytes per thread")
     return program

@@ -166,7 +166,11 @@ class Program:
     """Emits a plan's kernels and the function that runs them."""
 
     def __init__(self, plan: Plan, host: Machine, profile: bool = False) -> None:
-        """`profile` adds code that counts the cycles of thread 0 in each kernel, and last the cycles in barriers."""
+        """`profile` adds code that counts cycles and calls on thread 0, and gives small kernels to that thread.
+
+        It writes pairs (cycles, calls) to the memory that word PROFILE of the context points to: one for each of `kernels`, then
+        those of the barriers, of the steps of outermost loops, and of the whole program.
+        """
         self.plan, self.host, self.profile = plan, host, profile
         self.kernels: dict[Cluster, Kernel] = {}
         self.names: dict[Cluster, str] = {}
@@ -174,6 +178,7 @@ class Program:
         self.declarations: set[str] = set()
         self.barriers = 0
         self._kernels(plan)
+        self.slots: dict[Cluster | str, int] = {c: i for i, c in enumerate([*self.kernels, "barriers", "steps", "program"])}
         self.scratch = -(-max([k.scratch + 16384 for k in self.kernels.values()], default=0) // 64) * 64
         self.texts: list[str] = []
         main = _Function(self, plan, None)
@@ -214,7 +219,8 @@ class _Function:
         scratch = self._word(SCRATCH_WORD)
         mine = self.f.op("int64", 0, f"mul i64 %tid, {program.scratch}")
         self.scratch_pointer = self.f.op("ptr", 0, f"getelementptr i8, ptr {scratch.ref}, i64 {mine.ref}")
-        self._phases(plan)
+        with self._measured("steps" if step else "program"):
+            self._phases(plan)
         self.f.line("ret void")
         program.declarations |= self.f.declarations
 
@@ -257,12 +263,12 @@ class _Function:
 
     def _barrier(self) -> None:
         self.program.barriers += 1
-        with self._measured(len(self.program.kernels)):
+        with self._measured("barriers"):
             self.f.line(f"call void @barrier(ptr %ctx, i64 {BARRIER}, i64 %nt)")
 
     @contextmanager
-    def _measured(self, slot: int) -> Iterator[None]:
-        """Add the cycles that thread 0 spends inside to a slot of the profile."""
+    def _measured(self, what: Cluster | str, calls: Val | None = None) -> Iterator[None]:
+        """Count a call (or `calls`), and the cycles that thread 0 spends inside, in a slot of the profile."""
         if not self.program.profile:
             yield
             return
@@ -271,12 +277,16 @@ class _Function:
         yield
         after = f.op("int64", 0, "call i64 @llvm.readcyclecounter()")
 
-        def add() -> None:
-            pointer = f.op("ptr", 0, f"getelementptr i64, ptr {self._word(PROFILE).ref}, i64 {slot}")
-            spent = f.op("int64", 0, f"sub i64 {after.ref}, {before.ref}")
-            f.line(f"store i64 {f.iadd(f.op('int64', 0, f'load i64, ptr {pointer.ref}'), spent).ref}, ptr {pointer.ref}")
+        def add(word: int, amount: Val) -> None:
+            pointer = f.op("ptr", 0, f"getelementptr i64, ptr {self._word(PROFILE).ref}, i64 {word}")
+            f.line(f"store i64 {f.iadd(f.op('int64', 0, f'load i64, ptr {pointer.ref}'), amount).ref}, ptr {pointer.ref}")
 
-        f.when(f.op("bool", 0, "icmp eq i64 %tid, 0"), add)
+        def count() -> None:
+            word = 2 * self.program.slots[what]
+            add(word, f.op("int64", 0, f"sub i64 {after.ref}, {before.ref}"))
+            add(word + 1, calls or index(1))
+
+        f.when(f.op("bool", 0, "icmp eq i64 %tid, 0"), count)
 
     def _phases(self, plan: Plan) -> None:
         for number, phase in enumerate(plan.phases):
@@ -293,7 +303,7 @@ class _Function:
 
     def _call(self, plan: Plan, cluster: Cluster, position: int) -> None:
         kernel = self.program.kernels[cluster]
-        with self._measured(list(self.program.kernels).index(cluster)):
+        with self._measured(cluster):
             self._share(kernel, position, lambda lo, hi: self._run(cluster, lo, hi))
 
     def _run(self, cluster: Cluster, lo: str, hi: str, block: Val | None = None) -> None:
@@ -318,8 +328,8 @@ class _Function:
                 each, rest = divmod(self.program.kernels[cluster].units, chain.blocks)
                 if rest or not each:
                     raise AssertionError(f"Cluster {cluster.number}: {self.program.kernels[cluster].schedule} in {chain.blocks} blocks.")
-                lo = f.imul(number, each)
-                with self._measured(list(self.program.kernels).index(cluster)):
+                lo, begin = f.imul(number, each), f.eq(number, first)
+                with self._measured(cluster, f.op("int64", 0, f"zext i1 {begin.ref} to i64")):  # all blocks are one call
                     self._run(cluster, lo.ref, f.iadd(lo, index(each)).ref, number)
             return []
 
@@ -328,8 +338,8 @@ class _Function:
     def _share(self, kernel: Kernel, position: int, call: Callable[[str, str], None]) -> None:
         """Call a kernel for this thread's units."""
         f = self.f
-        if kernel.serial:  # small kernels of one phase go to different threads
-            turn = f.op("int64", 0, f"urem i64 {position}, %nt")
+        if kernel.serial:  # small kernels of one phase go to different threads, but where thread 0 has the clock
+            turn = f.op("int64", 0, f"urem i64 {0 if self.program.profile else position}, %nt")
             mine = f.op("bool", 0, f"icmp eq i64 {turn.ref}, %tid")
             f.when(mine, lambda: call("0", str(kernel.units)))
             return

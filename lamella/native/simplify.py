@@ -97,9 +97,12 @@ class _Rebuild:
 
     def inline(self, graph: Graph, inputs: list[Atom]) -> list[Atom]:
         env = dict(zip(graph.inputs, inputs, strict=True))
+        around = self.b.source
         for eqn in graph.eqns:
             args = [env[a] if isinstance(a, Var) else a for a in eqn.inputs]
+            self.b.source = eqn.source or around
             env.update(zip(eqn.outputs, self.emit(eqn.primitive.name, args, eqn.params), strict=True))
+        self.b.source = around
         return [env[a] if isinstance(a, Var) else a for a in graph.outputs]
 
 
@@ -125,10 +128,12 @@ def _hoist(r: _Rebuild, inputs: list[Atom], params: dict[str, Any]) -> tuple[lis
     outside: dict[Var, Atom] = dict(zip(body.inputs[first:], inputs[first + 1:], strict=True))
     later: dict[Var, Eqn] = {}
     moved: dict[Var, Atom] = {}
+    around = r.b.source
 
     def emit(atom: Atom) -> Atom:
         if isinstance(atom, Var) and atom not in outside:
             eqn = later[atom]
+            r.b.source = eqn.source
             outside[atom] = r.one(eqn.primitive.name, *map(emit, eqn.inputs), **eqn.params)
         return outside[atom] if isinstance(atom, Var) else atom
 
@@ -139,6 +144,7 @@ def _hoist(r: _Rebuild, inputs: list[Atom], params: dict[str, Any]) -> tuple[lis
             later[eqn.output] = eqn
             if not is_view(eqn) and eqn.output.type.size > 1:
                 moved[eqn.output] = emit(eqn.output)
+    r.b.source = around
     new = [Var(v.type, v.name) for v in moved]
     replace = dict(zip(moved, new, strict=True))
     eqns = tuple(Eqn(e.primitive, tuple(replace.get(a, a) for a in e.inputs), e.params, e.outputs, e.source)  # type: ignore[arg-type,call-overload]

@@ -22,17 +22,21 @@ class ProgramCache:
     """Programs by key; the oldest is dropped when there are too many."""
 
     def __init__(self) -> None:
-        self._programs: dict[Hashable, Any] = {}
+        self._programs: dict[tuple[Any, str], Any] = {}
 
-    def get(self, key: Hashable, make: Callable[[], Any]) -> Any:
-        """The program of this key, made if it is not there."""
-        key = (key, settings.target)
-        if key not in self._programs:
+    def get(self, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:
+        """The program of this key, which starts with the kind of step; made if it is not there."""
+        full = key, settings.target
+        if full not in self._programs:
             program = make()
             if len(self._programs) >= LIMIT:
                 del self._programs[next(iter(self._programs))]
-            self._programs[key] = program
-        return self._programs[key]
+            self._programs[full] = program
+        return self._programs[full]
+
+    def of_kind(self, kind: str) -> list[Any]:
+        """The programs of one kind of step."""
+        return [program for (key, _), program in self._programs.items() if key[0] == kind]
 
     def __len__(self) -> int:
         return len(self._programs)
@@ -116,6 +120,7 @@ class EpochProgram:
         collect: names of the results that are kept for every step, None for all.
         by_row: the results fill the rows of their samples.
         name: of the graph.
+        compile: what makes an executable of a graph.
     """
 
     def __init__(
@@ -128,6 +133,7 @@ class EpochProgram:
         collect: Callable[[str], bool],
         by_row: bool,
         name: str,
+        compile: Callable[..., Any] = executor.compile,
     ) -> None:
         sizes = [s for s in (batch_size if n >= batch_size else 0, n % batch_size) if s]
         traces = [trace(function, [specs_of(batch, size)], name) for size in sizes]
@@ -147,7 +153,7 @@ class EpochProgram:
             by_row,
         )
         self.program: EpochGraph = epoch_graph(steps, self.layout, f"{name}_epoch")
-        self.executable = executor.compile(self.program.graph, self.program.donate)
+        self.executable = compile(self.program.graph, self.program.donate)
 
     def _buffer(self, result: TensorType, by_row: bool) -> TensorType:
         if by_row:
@@ -159,9 +165,9 @@ class EpochProgram:
             return TensorType((self.n, *result.shape[1:]), result.dtype)
         return TensorType((self.steps, *result.shape), "float32")
 
-    def bind(self, batch: Any) -> EpochCall:
-        """Fix the data arrays."""
-        return EpochCall(self, batch)
+    def bind(self, batch: Any, copies: bool = False) -> EpochCall:
+        """Fix the data arrays; with `copies`, the variables themselves stay as they are."""
+        return EpochCall(self, batch, copies)
 
 
 class EpochCall:
@@ -173,7 +179,7 @@ class EpochCall:
         progress: `[step, stop flag]`, written and read by native code.
     """
 
-    def __init__(self, program: EpochProgram, batch: Any) -> None:
+    def __init__(self, program: EpochProgram, batch: Any, copies: bool = False) -> None:
         self.program = program
         self._lo, self._hi = np.zeros((), np.int64), np.zeros((), np.int64)
         self.order = np.arange(program.n) if program.shuffled else None
@@ -188,7 +194,7 @@ class EpochCall:
             *data_leaves(batch),
             *([self.order] if program.shuffled else []),
             *arrays,
-            *variables,
+            *(map(np.copy, variables) if copies else variables),
         ]
         self._call = program.executable.bind(inputs)
         self.progress: np.ndarray = self._call.progress

@@ -9,8 +9,10 @@ from typing import Any
 
 from lamella import ops, tree
 from lamella.data import unpack_batch
-from lamella.frontend import GradientTape, Tensor
+from lamella.frontend import GradientTape, Tensor, name_scope
 from lamella.training.compile_arguments import CompileArguments
+
+METRICS_SCOPE = "metrics"  # what the equations of metrics are named after
 
 
 class Steps:
@@ -100,7 +102,8 @@ class Steps:
             targets, outputs, weights = aligned(compiled.output_names, y, y_pred, sample_weight)
             for bound in compiled.bound_metrics:
                 weight = weights[bound.output] if bound.weighted else None
-                bound.metric.update_state(targets[bound.output], outputs[bound.output], sample_weight=weight)
+                with name_scope(f"{METRICS_SCOPE}/{bound.name}"):
+                    bound.metric.update_state(targets[bound.output], outputs[bound.output], sample_weight=weight)
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:
@@ -118,7 +121,8 @@ class Steps:
         """The epoch's loss is the mean over samples: `sum(batch loss * batch size) / sum(batch size)`."""
         assert self._compiled is not None
         size = tree.flatten(x)[0].shape[0]
-        self._compiled.loss_tracker.update_state(loss, sample_weight=float(size))
+        with name_scope(f"{METRICS_SCOPE}/loss"):
+            self._compiled.loss_tracker.update_state(loss, sample_weight=float(size))
         self._batch_loss = loss
 
 

@@ -7,15 +7,16 @@ from typing import Any
 
 from lamella.callbacks import CallbackList, History
 from lamella.data import ArrayData, Stream, check_positive_int
+from lamella.settings import settings
 from lamella.training.compile_arguments import CompileArguments
-from lamella.training.predicting import Predicting
 from lamella.training.preparation import chosen_batch_size, open_data, open_validation
+from lamella.training.profiling import Profiling
 from lamella.training.programs import ProgramCache
 from lamella.training.runners import ArrayRunner
 from lamella.training.running import Runner
 
 
-class Trainer(Predicting):
+class Trainer(Profiling):
     """The training half of `Model`.
 
     Attributes:
@@ -142,7 +143,10 @@ class Trainer(Predicting):
         callbacks.params |= {"steps": runner.steps, "metrics": self._expected_logs(compiled, validator is not None)}
         if isinstance(runner, ArrayRunner):
             runner.prepare()
-        return self._fit_loop(runner, validator, callbacks, range(initial_epoch, epochs), due)
+        history = self._fit_loop(runner, validator, callbacks, range(initial_epoch, epochs), due)
+        if "profile" in settings.log:
+            self._print_profiles()
+        return history
 
     def _fit_loop(
         self,

@@ -1,4 +1,7 @@
-"""Moves: values change place, not value."""
+"""Moves: values change place, not value.
+
+`after(x, *others)` is `x`, but the compiler neither looks through it nor computes it before the others.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,12 @@ register(Primitive(
     samples=(Sample((((6, 4), "float32"),), {"shape": (3, 8)}), Sample((((6, 4), "float32"),), {"shape": (24,)}),
              Sample((((1,), "float32"),), {"shape": ()}), Sample((((2, 3, 4), "float32"),), {"shape": (2, 1, 12)}),
              Sample((((0, 4), "float32"),), {"shape": (4, 0)}))))
+
+
+register(Primitive(
+    "after", "move", lambda x, *others: x, lambda x, *others: x,
+    lambda b, cts, inputs, outputs: [cts[0], *[None] * (len(inputs) - 1)],
+    samples=(Sample((((6, 35), "float32"), ((3,), "float32"))), Sample((((6, 4), "int32"), ((), "float32"), ((2, 3), "bool"))))))
 
 
 def _transpose_type(x: TensorType, perm: tuple[int, ...]) -> TensorType:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella import ops, tree
-from lamella.frontend import Tensor, Variable, name_scope
+from lamella.frontend import Tensor, Variable, current_remat_scope, name_scope
 from lamella.nn import regularizers
 from lamella.nn.dtype_policy import dtype_pair, is_float
 from lamella.nn.layers.arguments import (
@@ -25,6 +25,7 @@ from lamella.nn.layers.call_context import call_context, current_training, is_ou
 from lamella.nn.layers.input_spec import InputSpec, check_input
 from lamella.nn.layers.keras_tensor import KerasTensor, Node, is_symbolic, record
 from lamella.nn.layers.output_spec import traced_output_spec
+from lamella.nn.layers.rematerialization import rematerialized
 from lamella.nn.layers.state import LayerState
 from lamella.nn.masks import get_mask, set_mask
 from lamella.nn.naming import auto_name
@@ -92,6 +93,7 @@ class Layer(LayerState):
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
+        self._remat_scope = current_remat_scope()
         self.input_spec: Any = None
         self.inbound_nodes: list[Node] = []
         self._weights: list[Variable] = []
@@ -172,7 +174,7 @@ class Layer(LayerState):
         if "mask" in parameters and parameters.index("mask") >= len(args) and kwargs.get("mask") is None:
             kwargs["mask"] = masks_of(first_input(args, kwargs))
         with call_context(self, training), name_scope(self.name):
-            outputs = self.call(*args, **kwargs)
+            outputs = rematerialized(self)(*args, **kwargs)
             self._penalize_activity(outputs)
         return outputs
 
