@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from lamella.ir.types import is_float
 from lamella.ops.core import saturate_cast
 from lamella.ops.elementwise import round
 from lamella.ops.image.layout import Axes, check_choice, image_tensor
-from lamella.ops.shaping import moveaxis, pad
+from lamella.ops.shaping import moveaxis, pad, reshape
 from lamella.ops.windows import per_axis
 
 
@@ -79,9 +80,12 @@ def resize(images: Any, size: Any, interpolation: str = "bilinear", antialias: b
         x = _cropped(x, axes, size)
     if pad_to_aspect_ratio:
         x = _padded(to_floats(x)[0]._tensor(), axes, size, fill_value)
-    for axis, m in zip((axes.rows, axes.columns), size, strict=True):
-        if x.shape[axis] != m:
-            x = _nearest(x, axis, m) if interpolation == "nearest" else _resampled(x, axis, m, interpolation, antialias)
+    if interpolation == "nearest":
+        x = _nearest(x, axes, size)
+    else:
+        for axis, m in zip((axes.rows, axes.columns), size, strict=True):
+            if x.shape[axis] != m:
+                x = _resampled(x, axis, m, interpolation, antialias)
     return saturate_cast(x if is_float(given.dtype) else round(x), given.dtype)
 
 
@@ -104,18 +108,25 @@ def _padded(x: Tensor, axes: Axes, size: tuple[int, ...], fill_value: float) -> 
     return pad(x, margins, constant_values=fill_value)
 
 
-def _nearest(x: Tensor, axis: int, m: int) -> Tensor:
-    n = x.shape[axis]
-    from_rows = (2 * np.arange(m) + 1) * n // (2 * m)
-    return moveaxis(bind("gather", moveaxis(x, axis, 0), from_rows.astype(np.int32)), 0, axis)
+def _nearest(x: Tensor, axes: Axes, size: tuple[int, ...]) -> Tensor:
+    """One gather of pixels; all axes before the rows count as a batch."""
+    height, width = x.shape[axes.rows], x.shape[axes.columns]
+    rows, columns = ((2 * np.arange(m, dtype=np.int32) + 1) * n // (2 * m) for n, m in zip((height, width), size, strict=True))
+    batch, pixel = x.shape[: axes.rows], x.shape[x.ndim + axes.columns + 1 :]
+    table = reshape(x, (math.prod(batch) * height * width, *pixel))
+    first = bind("iota", shape=(math.prod(batch), 1, 1), axis=0, dtype="int32") * (height * width)
+    return reshape(bind("gather", table, first + (rows[:, None] * width + columns)), (*batch, *size, *pixel))
 
 
 def _resampled(x: Tensor, axis: int, m: int, interpolation: str, antialias: bool) -> Tensor:
     (x,) = to_floats(x)  # type: ignore[assignment]
-    weights = resampling_matrix(x.shape[axis], m, interpolation, antialias)
+    axis %= x.ndim
+    weights = convert_to_tensor(resampling_matrix(x.shape[axis], m, interpolation, antialias), x.dtype)
     letters = "abcd"[: x.ndim]
-    old = letters[axis]
-    return contract(convert_to_tensor(weights, x.dtype), x, f"m{old},{letters}->{letters.replace(old, 'm')}")
+    old, lead, behind = letters[axis], letters[:axis], letters[axis + 1 :]
+    if math.prod(x.shape[axis + 1 :]) < 8:  # so few channels fill no vector register: the new axis does, once it is last
+        return moveaxis(contract(x, weights, f"{letters},m{old}->{lead}{behind}m"), -1, axis)
+    return contract(weights, x, f"m{old},{letters}->{lead}m{behind}")
 
 
 def resampling_matrix(n: int, m: int, interpolation: str, antialias: bool = False) -> np.ndarray:
