@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamella import ops
+from lamella.errors import ShapeError
 from lamella.frontend import Tensor, random
 from lamella.nn.layers.checks import finite_float
 from lamella.nn.layers.layer import Layer
@@ -60,20 +61,39 @@ class ImageLayer(Layer):
         raise NotImplementedError
 
     def call(self, data: Any, training: bool = True) -> Any:
-        parts = data if isinstance(data, dict) else {"images": data}
-        if "images" not in parts or "bounding_boxes" in parts:
-            raise ValueError(f"Layer {self.name!r} takes images, or a dict with 'images' and perhaps 'segmentation_masks' and "
-                             f"'labels'; bounding boxes are not available. Received the keys {list(parts)}.")
+        parts = self._checked(data)
+        single = parts["images"].ndim == 3
         steps = {"images": self.transform_images, "segmentation_masks": self.transform_segmentation_masks}
-        for key in steps.keys() & parts.keys():
-            check_images(f"Layer {self.name!r}, {key}:", parts[key].shape)
-        single = len(parts["images"].shape) == 3
         batches = {key: ops.expand_dims(parts[key], 0) if single else parts[key] for key in steps if key in parts}
         with errors_name(self):
             drawn = self.get_random_transformation(batches["images"]) if training else None
             done = {key: steps[key](batch, drawn, training) for key, batch in batches.items()}
         results = {**parts, **{key: ops.squeeze(batch, 0) if single else batch for key, batch in done.items()}}
         return results if isinstance(data, dict) else results["images"]
+
+    def compute_output_spec(self, data: Any, **kwargs: Any) -> Any:
+        self._checked(data)
+        return super().compute_output_spec(data, **kwargs)
+
+    def _checked(self, data: Any) -> dict[str, Any]:
+        """The data as a dict.
+
+        Raises:
+            ValueError: a dict without images, or with bounding boxes.
+            ShapeError: no images, or masks of another size.
+        """
+        parts = data if isinstance(data, dict) else {"images": data}
+        if "images" not in parts or "bounding_boxes" in parts:
+            raise ValueError(f"Layer {self.name!r} takes images, or a dict with 'images' and perhaps 'segmentation_masks' and "
+                             f"'labels'; bounding boxes are not available. Received the keys {list(parts)}.")
+        images: Any = parts["images"]
+        masks: Any = parts.get("segmentation_masks", images)
+        check_images(f"Layer {self.name!r}", images.shape)
+        pairs = zip(images.shape, masks.shape, range(-images.ndim, 0), strict=False)
+        if masks.ndim != images.ndim or any(a != b for a, b, axis in pairs if axis != self._axes.channels):
+            raise ShapeError(f"Layer {self.name!r} needs segmentation masks of the images' size, with an axis of channels; "
+                             f"received images of shape {images.shape} and masks of shape {masks.shape}.")
+        return parts
 
     def _size(self, images: Tensor) -> tuple[int, int]:
         """Height and width."""
