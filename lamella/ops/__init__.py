@@ -2,6 +2,7 @@
 
 from lamella.frontend import convert_to_tensor as convert_to_tensor
 from lamella.frontend import custom_gradient as custom_gradient
+from lamella.ops import image as image
 from lamella.ops.adaptive_pooling import adaptive_average_pool as adaptive_average_pool
 from lamella.ops.adaptive_pooling import adaptive_max_pool as adaptive_max_pool
 from lamella.ops.attention import dot_product_attention as dot_product_attention

@@ -34,6 +34,26 @@ from lamella.nn.layers.global_pooling import (
     GlobalMaxPooling3D,
 )
 from lamella.nn.layers.group_normalization import GroupNormalization
+from lamella.nn.layers.image import (
+    AutoContrast,
+    CenterCrop,
+    Pipeline,
+    RandomBrightness,
+    RandomContrast,
+    RandomCrop,
+    RandomErasing,
+    RandomFlip,
+    RandomGrayscale,
+    RandomHue,
+    RandomInvert,
+    RandomRotation,
+    RandomSaturation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+    Resizing,
+    Solarization,
+)
 from lamella.nn.layers.input_layer import Input, InputLayer
 from lamella.nn.layers.input_spec import InputSpec
 from lamella.nn.layers.keras_tensor import KerasTensor
@@ -116,6 +136,9 @@ __all__ = [
     "SimpleRNNCell", "StackedRNNCells",
     "AdditiveAttention", "Attention", "EinsumDense", "GroupQueryAttention", "MultiHeadAttention",
     "ReversibleEmbedding",
+    "AutoContrast", "CenterCrop", "Pipeline", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomErasing",
+    "RandomFlip", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomRotation", "RandomSaturation", "RandomShear",
+    "RandomTranslation", "RandomZoom", "Resizing", "Solarization",
     "Activation", "ActivityRegularization", "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D",
     "AdaptiveAveragePooling3D", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D", "Add",
     "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "AvgPool1D", "AvgPool2D",

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamella import ops
-from lamella.errors import did_you_mean
 from lamella.frontend import Tensor
 from lamella.nn.layers.layer import LAYERS
 from lamella.nn.layers.naming_errors import errors_name
 from lamella.nn.layers.spatial import Sizes, SpatialLayer
+from lamella.ops.image.layout import check_choice
+from lamella.ops.image.resizing import INTERPOLATIONS
 from lamella.ops.windows import per_axis
 
 
@@ -77,13 +78,13 @@ class UpSampling1D(_UpSampling):
 class UpSampling2D(_UpSampling):
     """Images made larger by whole factors.
 
-    "nearest" repeats each pixel. "bilinear" puts the centre of output pixel j at (j + ½) / size − ½ and interpolates
-    between the two pixels beside it; outside of the image the border goes on.
+    "nearest" repeats each pixel. The others put the centre of output pixel j at (j + ½) / size − ½ and take a weighted
+    mean of the pixels around it; see `ops.image.resize`.
 
     Args:
         size: factor, one int or (rows, columns).
         data_format: "channels_last" (default) or "channels_first".
-        interpolation: "nearest" or "bilinear".
+        interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
         **kwargs: arguments of `Layer`.
 
     Raises:
@@ -100,18 +101,15 @@ class UpSampling2D(_UpSampling):
     def __init__(self, size: Any = 2, data_format: str | None = None, interpolation: str = "nearest",
                  **kwargs: Any) -> None:
         super().__init__(size, data_format, **kwargs)
-        known = ("nearest", "bilinear")
-        if interpolation not in known:
-            raise ValueError(f"Layer {self.name!r}: unknown interpolation {interpolation!r}. "
-                             f"{did_you_mean(str(interpolation), known)}")
+        with errors_name(self):
+            check_choice("interpolation", interpolation, INTERPOLATIONS)
         self.interpolation = interpolation
 
     def call(self, inputs: Tensor) -> Tensor:
         if self.interpolation == "nearest":
             return super().call(inputs)
-        for axis, factor in zip(self._spatial_axes, self._factors, strict=True):
-            inputs = _interpolated(inputs, axis, factor)
-        return inputs
+        size = [inputs.shape[axis] * factor for axis, factor in zip(self._spatial_axes, self._factors, strict=True)]
+        return ops.image.resize(inputs, size, self.interpolation, data_format=self.data_format)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "interpolation": self.interpolation}
@@ -129,15 +127,3 @@ class UpSampling3D(_UpSampling):
     """
 
     rank = 3
-
-
-def _interpolated(x: Tensor, axis: int, factor: int) -> Tensor:
-    """Linear interpolation along one axis: output j lies between the same two neighbours for all j of one residue."""
-    n, lead = x.shape[axis], (slice(None),) * axis
-    before = ops.concatenate([x[(*lead, slice(0, 1))], x[(*lead, slice(0, n - 1))]], axis)
-    behind = ops.concatenate([x[(*lead, slice(1, n))], x[(*lead, slice(n - 1, n))]], axis)
-    phases = []
-    for j in range(factor):
-        at = (j + 0.5) / factor - 0.5
-        phases.append(x * (1.0 - abs(at)) + (before if at < 0 else behind) * abs(at))
-    return ops.reshape(ops.stack(phases, axis + 1), (*x.shape[:axis], n * factor, *x.shape[axis + 1 :]))

@@ -1,0 +1,11 @@
+"""Functions of `keras.ops.image`: images are (height, width, channels), one or a batch of them."""
+
+from lamella.ops.image.blurring import gaussian_blur as gaussian_blur
+from lamella.ops.image.color import hsv_to_rgb as hsv_to_rgb
+from lamella.ops.image.color import rgb_to_grayscale as rgb_to_grayscale
+from lamella.ops.image.color import rgb_to_hsv as rgb_to_hsv
+from lamella.ops.image.margins import crop_images as crop_images
+from lamella.ops.image.margins import pad_images as pad_images
+from lamella.ops.image.resizing import resize as resize
+from lamella.ops.image.sampling import affine_transform as affine_transform
+from lamella.ops.image.sampling import map_coordinates as map_coordinates
