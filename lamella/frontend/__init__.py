@@ -11,6 +11,7 @@ from lamella.frontend.compiled import Function as Function
 from lamella.frontend.compiled import function as function
 from lamella.frontend.dtypes import result_type as result_type
 from lamella.frontend.dtypes import standardize_dtype as standardize_dtype
+from lamella.frontend.state import autocast_scope as autocast_scope
 from lamella.frontend.state import init_scope as init_scope
 from lamella.frontend.state import is_tracing as is_tracing
 from lamella.frontend.state import name_scope as name_scope
