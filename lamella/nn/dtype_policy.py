@@ -102,9 +102,9 @@ def _pair(name: Any) -> tuple[str, str]:
     if not isinstance(name, str):
         raise TypeError(f"The name of a dtype policy must be a string such as 'mixed_bfloat16', received {name!r}.")
     if name.startswith(_QUANTIZED):
-        raise DTypeError(f"Unknown dtype policy {name!r}: quantized layers are not implemented.")
+        raise DTypeError(f"Unknown dtype {name!r}: quantized layers are not implemented.")
     if name not in _NAMES:
-        raise DTypeError(f"Unknown dtype policy {name!r}. {did_you_mean(name, _NAMES)}")
+        raise DTypeError(f"Unknown dtype {name!r}. {did_you_mean(name, _NAMES)}")
     return _MIXED.get(name, (name, name))
 
 
