@@ -13,10 +13,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from lamella._namespace import DTYPES, MODULES, OBJECTS, install, load
-from lamella.settings import settings
 
 if TYPE_CHECKING:
     from lamella import callbacks as callbacks
+    from lamella import config as config
     from lamella import datasets as datasets
     from lamella import ops as ops
     from lamella import utils as utils
@@ -33,17 +33,18 @@ if TYPE_CHECKING:
     from lamella.frontend import stop_gradient as stop_gradient
     from lamella.nn import activations as activations
     from lamella.nn import constraints as constraints
+    from lamella.nn import dtype_policy as dtype_policies
     from lamella.nn import initializers as initializers
     from lamella.nn import layers as layers
     from lamella.nn import losses as losses
     from lamella.nn import metrics as metrics
+    from lamella.nn import mixed_precision as mixed_precision
     from lamella.nn import optimizers as optimizers
     from lamella.nn import regularizers as regularizers
     from lamella.training import Input as Input
     from lamella.training import Model as Model
     from lamella.training import Sequential as Sequential
 
-config = settings
 __version__ = "0.1.0"
 PUBLIC = frozenset({*MODULES, *OBJECTS, *DTYPES})
 

@@ -22,10 +22,12 @@ MODULES = {
         "initializers",
         "regularizers",
         "constraints",
+        "mixed_precision",
     )
 }
-MODULES |= {name: f"lamella.{name}" for name in ("ops", "callbacks", "data", "datasets", "utils")}
+MODULES |= {name: f"lamella.{name}" for name in ("ops", "callbacks", "config", "data", "datasets", "utils")}
 MODULES |= {"models": "lamella.training", "random": "lamella.frontend.random"}
+MODULES |= {"dtype_policies": "lamella.nn.dtype_policy"}
 
 # Public object -> (module, attribute).
 OBJECTS = {
@@ -46,6 +48,7 @@ OBJECTS = {
     )
 }
 OBJECTS |= {name: ("lamella.training", name) for name in ("Sequential", "Model", "Input")}
+OBJECTS |= {name: ("lamella.nn.dtype_policy", name) for name in ("DTypePolicy", "FloatDTypePolicy")}
 
 # `lamella.float32` is "float32", for `tf.cast(x, tf.float32)`.
 DTYPES = (

@@ -1,4 +1,4 @@
-"""All settings of Lamella: one small object, `lamella.config`.
+"""All settings of Lamella: one small object; users reach it through `lamella.config`.
 
 `LAMELLA_THREADS`, `LAMELLA_CACHE_DIR` and `LAMELLA_LOG` give the initial values.
 """
@@ -42,6 +42,7 @@ class Settings:
         log: stages that are printed to stderr while compiling, names of `LOG_STAGES`.
         floatx: default float dtype of layers and variables.
         epsilon: the small number that losses and metrics use against division by zero.
+        image_data_format: `"channels_last"` or `"channels_first"`, for layers that are not told.
         target: `"native"` or `"reference"` (numpy).
 
     Example:
@@ -54,6 +55,7 @@ class Settings:
     log: frozenset[str] = field(default_factory=_initial_log)
     floatx: str = "float32"
     epsilon: float = 1e-7
+    image_data_format: str = "channels_last"
     target: str = "native"
 
 

@@ -16,6 +16,7 @@ from lamella.frontend.remat import RematScope as RematScope
 from lamella.frontend.remat import current_remat_scope as current_remat_scope
 from lamella.frontend.remat import remat as remat
 from lamella.frontend.remat import remat_if as remat_if
+from lamella.frontend.state import autocast_scope as autocast_scope
 from lamella.frontend.state import init_scope as init_scope
 from lamella.frontend.state import is_tracing as is_tracing
 from lamella.frontend.state import name_scope as name_scope

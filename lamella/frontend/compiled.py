@@ -43,7 +43,7 @@ class Function:
         if state.trace is not None:  # inside another function: part of it
             return self.python_function(*args, **kwargs)
         leaves: list[Any] = []
-        key = settings.target, scan(args, leaves), scan(kwargs, leaves) if kwargs else None
+        key = settings.target, state.autocast, scan(args, leaves), scan(kwargs, leaves) if kwargs else None
         found = self._by_call.get(key)
         if found is None:
             with self._lock:
@@ -78,8 +78,8 @@ class Function:
 
     def _specialize(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Specialization, list[int] | None]:
         arguments = arrange(self._signature, args, kwargs)
-        labels = {**arguments.labels, "(target)": settings.target}
-        key = settings.target, arguments.key
+        labels = {**arguments.labels, "(target)": settings.target, "(autocast)": str(state.autocast)}
+        key = settings.target, state.autocast, arguments.key
         if key not in self._by_arguments:
             specialization = Specialization(self._trace(arguments), (args, kwargs), labels)
             self._report(labels)
@@ -129,7 +129,7 @@ class Specialization:
     def replay(self, leaves: Sequence[Any]) -> Any:
         """Run equation by equation in sight of the open tapes."""
         traced, graph = self.traced, self.traced.graph
-        values = [convert_to_tensor(x) for x in leaves] + [v.value() for v in traced.variables]
+        values = [convert_to_tensor(x) for x in leaves] + [v._stored() for v in traced.variables]
         env: dict[Var, Tensor] = dict(zip(graph.inputs, values, strict=True))
 
         def read(atom: Var | Literal) -> Tensor:

@@ -36,7 +36,7 @@ class BodyTrace(Trace):
         return [tensor for tensor, _ in self._lifted.values()]
 
     def atom(self, x: TensorLike) -> Atom:
-        tensor = self.read(x) if isinstance(x, Variable) else x._tensor()
+        tensor = x._tensor()
         if id(tensor) in self._pinned:
             return self._pinned[id(tensor)][1]
         if tensor._trace is self:
@@ -61,7 +61,7 @@ class BodyTrace(Trace):
         """The variable's value before the loop."""
         if variable not in self._values:
             with context(*self._outer):
-                self._values[variable] = variable.value()
+                self._values[variable] = variable._stored()
         inner = self.wrap(self._lift(self._values[variable]))
         for tape in state.tapes:
             tape.read(variable, inner)

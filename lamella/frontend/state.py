@@ -15,11 +15,13 @@ class _State(threading.local):
         trace: the `Trace` that equations are appended to, or None in eager mode.
         tapes: open gradient tapes of this context, outermost first.
         scope: path of the name scopes, such as `sequential/dense`.
+        autocast: float dtype that variables are read in, or None for their own.
     """
 
     trace: Any = None
     tapes: tuple[Any, ...] = ()
     scope: str = ""
+    autocast: str | None = None
 
 
 state = _State()
@@ -69,3 +71,20 @@ def name_scope(name: str) -> Iterator[None]:
         yield
     finally:
         state.scope = outer
+
+
+@contextmanager
+def autocast_scope(dtype: str | None) -> Iterator[None]:
+    """Read float variables as `dtype` (None: as they are), as layers with a mixed dtype policy do.
+
+    Example:
+        >>> with autocast_scope("bfloat16"):
+        ...     state.autocast
+        'bfloat16'
+    """
+    outer = state.autocast
+    state.autocast = dtype
+    try:
+        yield
+    finally:
+        state.autocast = outer

@@ -73,7 +73,7 @@ class Trace:
 
     def atom(self, x: TensorLike) -> Atom:
         """What stands for `x` in this graph; arrays from outside become literals or captured constants."""
-        tensor = self.read(x) if isinstance(x, Variable) else x._tensor()
+        tensor = x._tensor()
         if id(tensor) in self._pinned:
             return self._pinned[id(tensor)][1]
         if tensor._trace is self:
@@ -105,7 +105,7 @@ class Trace:
     def _capture(self, variable: Variable) -> Tensor:
         if variable not in self.captured:
             self.captured[variable] = self.wrap(
-                self.builder.input(TensorType(variable.shape, variable.dtype), variable.path)
+                self.builder.input(TensorType(variable.shape, variable._dtype), variable.path)
             )
         return self.captured[variable]
 

@@ -13,6 +13,7 @@ from lamella.frontend.dtypes import standardize_dtype
 from lamella.frontend.state import init_scope, state
 from lamella.frontend.tensor import Tensor, TensorLike, TracedValueError
 from lamella.ir import dtype_name, numpy_dtype
+from lamella.ir.types import is_float
 
 ALIGNMENT = 64  # bytes; one cache line, so that vector loads of native code never straddle two
 
@@ -38,6 +39,7 @@ class Variable(TensorLike):
         dtype: None keeps the dtype of `initial`.
         name: last part of `path`; the name scopes in effect are the rest.
         shape: for a function `initial` only.
+        autocast: whether a layer with a mixed dtype policy reads it in its computation dtype.
 
     Raises:
         LamellaError: `initial` is a traced tensor; give a function instead.
@@ -57,10 +59,12 @@ class Variable(TensorLike):
         dtype: Any = None,
         name: str = "variable",
         shape: Sequence[int] | None = None,
+        autocast: bool = True,
     ) -> None:
         self.name = name
         self.path = f"{state.scope}/{name}" if state.scope else name
         self.trainable = trainable
+        self.autocast = autocast
         value = self._initial(initial, dtype, shape)
         self._array = aligned_empty(value.shape, dtype_name(value.dtype))
         np.copyto(self._array, value)
@@ -83,6 +87,12 @@ class Variable(TensorLike):
 
     @property
     def dtype(self) -> str:
+        """The dtype that it is read in: its own, or that of the autocast scope around."""
+        return state.autocast if state.autocast and self.autocast and is_float(self._dtype) else self._dtype
+
+    @property
+    def _dtype(self) -> str:
+        """Its own dtype, in which it is stored and assigned."""
         return dtype_name(self._array.dtype)
 
     def _concrete(self) -> np.ndarray:
@@ -92,13 +102,17 @@ class Variable(TensorLike):
                 f"traced; it only "
                 "exists when the compiled graph runs. Use it as a tensor instead."
             )
-        return self._array
+        return self._array if self.dtype == self._dtype else self._array.astype(numpy_dtype(self.dtype))
 
     def _tensor(self) -> Tensor:
         return self.value()
 
     def value(self) -> Tensor:
-        """The present value as a tensor, which later assignments don't change."""
+        """The present value as a tensor of `dtype`, which later assignments don't change."""
+        return cast(self._stored(), self.dtype)
+
+    def _stored(self) -> Tensor:
+        """The present value in the variable's own dtype."""
         if state.trace is not None:
             return state.trace.read(self)
         tensor = Tensor(self._array.copy())
@@ -118,7 +132,7 @@ class Variable(TensorLike):
                 value._tensor() if isinstance(value, TensorLike) else convert_to_tensor(value, self._dtype_for(value))
             )
             self._check(tensor.shape, tensor.dtype)
-            state.trace.assign(self, cast(tensor, self.dtype))
+            state.trace.assign(self, cast(tensor, self._dtype))
             return self
         array = value._concrete() if isinstance(value, TensorLike) else to_array(value, self._dtype_for(value))
         self._check(array.shape, dtype_name(array.dtype))
@@ -127,27 +141,27 @@ class Variable(TensorLike):
 
     def assign_add(self, value: Any) -> Variable:
         """Add `value` (broadcast to this shape) to the value."""
-        return self.assign(bind("add", *promote(self, value)))
+        return self.assign(bind("add", *promote(self._stored(), value)))
 
     def assign_sub(self, value: Any) -> Variable:
         """Subtract `value` (broadcast to this shape) from the value."""
-        return self.assign(bind("sub", *promote(self, value)))
+        return self.assign(bind("sub", *promote(self._stored(), value)))
 
     def _dtype_for(self, value: Any) -> str | None:
         """Python numbers take the variable's dtype, if it is at least of their kind."""
         kind = np.asarray(value).dtype if is_number(value) or isinstance(value, (list, tuple)) else None
-        return self.dtype if kind is not None and np.can_cast(kind, numpy_dtype(self.dtype), "same_kind") else None
+        return self._dtype if kind is not None and np.can_cast(kind, self._array.dtype, "same_kind") else None
 
     def _check(self, shape: tuple[int, ...], dtype: str) -> None:
         if shape != self.shape:
             raise ShapeError(f"Variable {self.path!r} has shape {self.shape}; can't assign a value of shape {shape}.")
-        if not np.can_cast(numpy_dtype(dtype), numpy_dtype(self.dtype), "same_kind"):
+        if not np.can_cast(numpy_dtype(dtype), self._array.dtype, "same_kind"):
             raise DTypeError(
-                f"Variable {self.path!r} is {self.dtype}; can't assign a {dtype} value. Cast it with ops.cast first."
+                f"Variable {self.path!r} is {self._dtype}; can't assign a {dtype} value. Cast it with ops.cast first."
             )
 
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
         text = np.array2string(self._array, separator=", ", threshold=20)
-        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={text}>"
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self._dtype}, value={text}>"

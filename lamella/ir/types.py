@@ -48,6 +48,16 @@ def is_float(dtype: str) -> bool:
     return dtype in FLOATS
 
 
+def wide(dtype: str) -> str:
+    """The dtype that sums of this one are kept in: float32 for float16 and bfloat16, else itself.
+
+    Example:
+        >>> wide("bfloat16"), wide("float64")
+        ('float32', 'float64')
+    """
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
+
+
 def is_int(dtype: str) -> bool:
     return dtype in INTS
 

@@ -3,13 +3,15 @@
 After merging axes, one output group becomes the vector axis N (contiguous in the output; B is read along it), one becomes M
 (B does not depend on it), the others are outer loops, and reduction groups are the K loops. A tile of MR rows by NV vectors
 stays in registers over the whole of K: per step NV loads of B, MR broadcasts of A and MR x NV fused multiply-adds. B is
-packed into a panel that is contiguous along N when it isn't contiguous itself.
+packed into a panel that is contiguous along N when it isn't contiguous itself. Sums of float16 and bfloat16 are float32: B is
+widened as it is loaded, the rows of A are first copied to scratch.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 from lamella.ir import ContractSpec
 from lamella.native.chains import SHORT, operand_position
@@ -22,6 +24,7 @@ from lamella.native.loops import accumulator_dtype
 from lamella.native.memory import Plan
 from lamella.native.prefetch import Prefetch
 from lamella.native.target import Machine
+from lamella.native.widening import RowsCopy
 
 UNITS = 16  # wanted pieces of work; more than any sensible number of threads per core pair, few enough to keep reuse
 LONG_SUM = 512  # steps
@@ -140,6 +143,7 @@ class Contraction:
         self.s = schedule(self._size(self.m_group), self._size(self.n_group), k, self.outer_size,
                           self.b_at.get(self.n_group, 1) == 1, host,
                           len(self.k_groups) == 1 and self._awkward(self.b_at.get(self.k_groups[0], 0) * itemsize(self.dtype)))
+        self.copy = RowsCopy(self)
         self.prefetch = Prefetch(self.ev, loads, self.m_group, self.n_group, host.l2)
 
     @staticmethod
@@ -198,7 +202,8 @@ class Contraction:
         panel = self.k * s.vectors * s.lanes * itemsize(self.wide) if s.pack else 0
         epilogue = len(self.cluster.members) - 1
         words = f"m {s.m} n {s.n} k {self.k} outer {self.outer_size}: {s}, {units} units, {epilogue} ops after"
-        return finish(ev, units, flops // 4 + self.outer_size * s.m * s.n * (1 + epilogue), words, panel, flops)
+        scratch = panel + self.copy.items * itemsize(self.wide)
+        return finish(ev, units, flops // 4 + self.outer_size * s.m * s.n * (1 + epilogue), words, scratch, flops)
 
     def _unit(self, unit: Val, panels: int) -> list[Val]:
         ev, f, s = self.ev, self.f, self.s
@@ -214,11 +219,19 @@ class Contraction:
             self.a_base = self._base(self.a, self.a_at, self.a_const)
             self.b_base = self._base(self.b, self.b_at, self.b_const)
             if s.panels_inside:
-                self._row_tiles(block, lambda m, rows: self._panels(
-                    lambda n, vectors, active: self._tile(m, rows, n, vectors, active)))
+                self._row_tiles(block, self._row_of_panels)
             else:
                 self._one_panel(panel, lambda n, vectors, active: self._panel(block, n, vectors, active))
         return []
+
+    @property
+    def _copied_for_all_panels(self) -> bool:
+        return self.s.panels_inside and bool(self.copy.groups) and not self.copy.outer
+
+    def _row_of_panels(self, m: Val, rows: int) -> None:
+        if self._copied_for_all_panels:
+            self.copy.fill(self.f.address(self.a_base, self.f.imul(m, self.a_at.get(self.m_group, 0)), self.dtype), rows)  # type: ignore[arg-type]
+        self._panels(lambda n, vectors, active: self._tile(m, rows, n, vectors, active))
 
     def _base(self, pointer: Val, at: dict[int, int], offset: Val) -> Val:
         for g in self.outer:
@@ -288,22 +301,26 @@ class Contraction:
 
     # Operands.
 
-    def _walk(self, carried: list[Val], body, depth: int = 0, offsets: tuple[Val, Val, Val] | None = None) -> list[Val]:  # type: ignore[no-untyped-def]
-        """The K loops: `body(offset in A, offset in B, number of the step, *carried)`."""
+    def _walk(self, carried: list[Val], body, groups: list[int] | None = None,  # type: ignore[no-untyped-def]
+              at: tuple[dict[int, int], dict[int, int]] | None = None, start: tuple[Val, Val, Val] | None = None) -> list[Val]:
+        """The K loops, or those over `groups`: `body(offset in A, offset in B, number of the step, *carried)`.
+
+        `at` are the distances between steps in A and B, `start` is where the loops begin.
+        """
         f = self.f
-        zero = index(0)
-        a, b, step = offsets or (zero, zero, zero)
-        if depth == len(self.k_groups):
+        groups = self.k_groups if groups is None else groups
+        a_at, b_at = at or (self.a_at, self.b_at)
+        a, b, step = start or (index(0),) * 3
+        if not groups:
             return body(a, b, step, carried)
-        g = self.k_groups[depth]
+        g, *inside = groups
         size = self.space.sizes[g]
 
         def iteration(k: Val, *inner: Val) -> list[Val]:
-            moved = (f.iadd(a, f.imul(k, self.a_at.get(g, 0))), f.iadd(b, f.imul(k, self.b_at.get(g, 0))),
-                     f.iadd(f.imul(step, size), k))
-            return self._walk(list(inner), body, depth + 1, moved)
+            moved = (f.iadd(a, f.imul(k, a_at.get(g, 0))), f.iadd(b, f.imul(k, b_at.get(g, 0))), f.iadd(f.imul(step, size), k))
+            return self._walk(list(inner), body, inside, (a_at, b_at), moved)
 
-        return f.loop(zero, index(size), 1, iteration, carried)
+        return f.loop(index(0), index(size), 1, iteration, carried)
 
     def _pack(self, n: Val, vectors: int, active: int) -> None:
         """Copy B[all k, this panel] to scratch, contiguous along N; lanes that don't exist become zeros."""
@@ -380,21 +397,32 @@ class Contraction:
 
         ahead = self.prefetch.begin(m, n)
 
-        def step(a: Val, b: Val, k: Val, acc: list[Val]) -> list[Val]:
+        def multiply(a_origin: Val, dtype: str, step_m: int, a: Val, b: Val, k: Val, acc: list[Val]) -> list[Val]:
             self.prefetch.line(ahead, rows - 1, k, vectors * s.lanes)
             columns = self._columns(b_origin, b, k, vectors, active)
-            pointer = f.address(a_origin, a, self.dtype)
+            pointer = f.address(a_origin, a, dtype)
             result = []
             for i in range(rows):
-                row = f.address(pointer, index(i * step_m), self.dtype)
+                row = f.address(pointer, index(i * step_m), dtype)
                 if self.shared:
                     values = [self._lanes_of(row, a_step_n, j, active if j == vectors - 1 else s.lanes) for j in range(vectors)]
                 else:
-                    values = [f.splat(f.cast(f.load(row, self.dtype), self.wide), s.lanes)] * vectors
+                    values = [f.splat(f.cast(f.load(row, dtype), self.wide), s.lanes)] * vectors
                 result += [f.fma(values[j], columns[j], acc[i * vectors + j]) for j in range(vectors)]
             return result
 
-        acc = self._walk([zero] * (rows * vectors), step)
+        def from_copy(a: Val, b: Val, k: Val, acc: list[Val]) -> list[Val]:
+            """The steps of the inner groups, with rows of A from a copy."""
+            if not self._copied_for_all_panels:
+                copy.fill(f.address(a_origin, a, self.dtype), rows)
+            step = partial(multiply, copy.start, self.wide, copy.step_m)
+            return self._walk(acc, step, copy.groups, (copy.at, self.b_at), (index(0), b, k))
+
+        copy, start = self.copy, [zero] * (rows * vectors)
+        if copy.groups:
+            acc = self._walk(start, from_copy, copy.outer)
+        else:
+            acc = self._walk(start, partial(multiply, a_origin, self.dtype, step_m))
         self._epilogue(m, rows, n, vectors, active, acc)
 
     def _columns(self, origin: Val, b: Val, k: Val, vectors: int, active: int) -> list[Val]:
@@ -406,11 +434,11 @@ class Contraction:
         result = []
         for j in range(vectors):
             pointer = f.address(origin, f.iadd(b, index(j * s.lanes)), self.dtype)
-            partial = j == vectors - 1 and active < s.lanes
+            cut = j == vectors - 1 and active < s.lanes
             if self.n_group is None:
                 result.append(f.splat(f.cast(f.load(pointer, self.dtype), self.wide), s.lanes))
                 continue
-            mask = f.lane_mask(active, s.lanes) if partial else None
+            mask = f.lane_mask(active, s.lanes) if cut else None
             result.append(f.cast(f.load(pointer, self.dtype, s.lanes, mask), self.wide))
         return result
 
@@ -426,7 +454,7 @@ class Contraction:
             for i in range(rows):
                 self._row(f.iadd(m, index(i)), n, vectors, active, acc[i * vectors:(i + 1) * vectors])
             return
-        tile = f.address(SCRATCH, index(self._panel_items()), self.wide)
+        tile = f.address(SCRATCH, index(self._panel_items() + self.copy.items), self.wide)
         for i, value in enumerate(acc):
             f.store(value, f.address(tile, index(i * s.lanes), self.wide))
 

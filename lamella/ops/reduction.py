@@ -10,7 +10,7 @@ from typing import Any
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor, bind, cast, convert_to_tensor
 from lamella.frontend.arithmetic import bitwise_not, to_floats
-from lamella.ir.types import is_float
+from lamella.ir.types import is_float, wide
 from lamella.ops.axes import kept_shape, many_axes, one_axis
 from lamella.ops.elementwise import (
     absolute,
@@ -28,8 +28,6 @@ from lamella.ops.elementwise import (
 )
 from lamella.ops.elementwise import sqrt as _sqrt
 from lamella.ops.logic import isfinite, isnan, to_bool, where
-
-_HALVES = ("float16", "bfloat16")
 
 
 def _reduce(name: str, x: Tensor, axis: Any, keepdims: bool) -> Tensor:
@@ -69,8 +67,7 @@ def _count(x: Tensor, axis: Any) -> int:
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """sum(x) / number of elements. Integers become floats; half precision is averaged in float32."""
     (x,) = to_floats(x)
-    wide = cast(x, "float32") if x.dtype in _HALVES else x
-    return cast(divide(sum(wide, axis, keepdims), _divisor(_count(x, axis))), x.dtype)
+    return cast(divide(sum(cast(x, wide(x.dtype)), axis, keepdims), _divisor(_count(x, axis))), x.dtype)
 
 
 def _divisor(count: int) -> float:
@@ -81,8 +78,8 @@ def _divisor(count: int) -> float:
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """mean((x - mean(x))^2), the population variance."""
     (x,) = to_floats(x)
-    wide = cast(x, "float32") if x.dtype in _HALVES else x
-    return cast(mean(square(subtract(wide, mean(wide, axis, True))), axis, keepdims), x.dtype)
+    values = cast(x, wide(x.dtype))
+    return cast(mean(square(subtract(values, mean(values, axis, True))), axis, keepdims), x.dtype)
 
 
 def std(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:

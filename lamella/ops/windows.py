@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamella.errors import ShapeError, did_you_mean
+from lamella.settings import settings
 
 FORMATS = ("channels_last", "channels_first")
 
 
 def is_channels_first(data_format: str | None) -> bool:
-    """Whether the channels stand before the spatial axes; None is "channels_last".
+    """Whether the channels stand before the spatial axes; None is `config.image_data_format()`.
 
     Raises:
         ValueError: an unknown format.
     """
     if data_format not in (None, *FORMATS):
         raise ValueError(f"Unknown data_format {data_format!r}. {did_you_mean(str(data_format), FORMATS)}")
-    return data_format == "channels_first"
+    return (data_format or settings.image_data_format) == "channels_first"
 
 
 def per_axis(value: Any, count: int, argument: str, least: int = 1) -> tuple[int, ...]:

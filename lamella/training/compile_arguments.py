@@ -56,6 +56,11 @@ class CompileArguments:
         self.loss_trackers: list[tuple[int, Any]] = []
         self.bound_metrics: list[BoundMetric] = []
 
+    def scale_loss(self) -> None:
+        """Wrap the optimizer in one that scales the loss, if it does not do so already."""
+        if self.optimizer is not None and not isinstance(self.optimizer, optimizers.LossScaleOptimizer):
+            self.optimizer = optimizers.LossScaleOptimizer(self.optimizer)
+
     @property
     def has_loss(self) -> bool:
         return any(loss is not None for loss in tree.flatten(self.loss))

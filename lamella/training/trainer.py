@@ -60,7 +60,9 @@ class Trainer(Profiling):
             metrics: list of names, functions or metrics, which ignore sample weights.
             weighted_metrics: the same, with sample weights.
             run_eagerly: run every step in Python, for debugging.
-            steps_per_execution, jit_compile, auto_scale_loss: accepted for compatibility: an epoch is one call anyway.
+            steps_per_execution, jit_compile: accepted for compatibility: an epoch is one call anyway.
+            auto_scale_loss: whether a model with the policy "mixed_float16" gets its optimizer wrapped in a
+                `LossScaleOptimizer`, so that small gradients do not become 0 in float16.
 
         Raises:
             ValueError: an unknown name (the message offers the closest ones) or a form that does not fit the outputs.
@@ -71,6 +73,8 @@ class Trainer(Profiling):
         arguments = CompileArguments(optimizer, loss, loss_weights, metrics, weighted_metrics, run_eagerly)
         if self.has_graph:  # type: ignore[attr-defined]
             arguments.spread_losses(self.output_names)  # type: ignore[attr-defined]
+        if auto_scale_loss and self.dtype_policy.name == "mixed_float16":  # type: ignore[attr-defined]
+            arguments.scale_loss()
         self._compiled, self.optimizer = arguments, arguments.optimizer
         self._forget_programs()
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lamella import tree
-from lamella.frontend import name_scope
+from lamella.frontend import autocast_scope, name_scope
 from lamella.frontend.state import state as frontend_state
 from lamella.nn.layers.keras_tensor import KerasTensor
 from lamella.nn.masks import get_mask
@@ -25,7 +25,7 @@ def scoped_build(build: Callable[..., None]) -> Callable[..., None]:
             return
         self._building, before = True, len(self._weights)
         try:
-            with name_scope(self.name):
+            with name_scope(self.name), autocast_scope(None):
                 self._path = frontend_state.scope
                 build(self, *args, **kwargs)
         except BaseException:

@@ -7,6 +7,10 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+from lamella.frontend import autocast_scope
+from lamella.frontend.state import state as frontend_state
+from lamella.nn.dtype_policy import is_float
+
 
 class _State(threading.local):
     training: bool | None = None
@@ -28,16 +32,29 @@ def is_outermost() -> bool:
 
 @contextlib.contextmanager
 def call_context(layer: Any, training: bool | None) -> Iterator[None]:
-    """Make `training` the flag of all layer calls inside; `layer` is the outermost if there is none yet."""
+    """Make `training` the flag of all layer calls inside; `layer` is the outermost if there is none yet.
+
+    Variables that are read inside have the computation dtype of `layer`.
+    """
     before = _state.training, _state.entry
     if _state.entry is None:
         _state.entry = layer
     if training is not None:
         _state.training = training
     try:
-        yield
+        with autocast_scope(_autocast_dtype(layer)):
+            yield
     finally:
         _state.training, _state.entry = before
+
+
+def _autocast_dtype(layer: Any) -> str | None:
+    """None (no cast) unless the layer or one around it has a mixed policy, as in Keras."""
+    if not is_float(layer.compute_dtype):
+        return None
+    if frontend_state.autocast is not None:
+        return layer.compute_dtype if layer.autocast else None
+    return layer.compute_dtype if layer.compute_dtype != layer.variable_dtype else None
 
 
 @contextlib.contextmanager

@@ -8,9 +8,10 @@ from typing import Any
 from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor
+from lamella.ir.types import wide
 from lamella.nn.layers.input_spec import InputSpec
 from lamella.nn.layers.layer import LAYERS
-from lamella.nn.layers.normalization import AffineNormalization, wide_dtype
+from lamella.nn.layers.normalization import AffineNormalization
 
 
 @LAYERS.register()
@@ -61,7 +62,7 @@ class GroupNormalization(AffineNormalization):
         return channels if self.groups == -1 else self.groups
 
     def call(self, inputs: Tensor) -> Tensor:
-        dtype = wide_dtype(self.compute_dtype)
+        dtype = wide(self.compute_dtype)
         (axis,) = self._axes(len(inputs.shape))
         shape, channels = inputs.shape, inputs.shape[axis]
         groups = self._count(channels)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lamella.nn.dtype_policy import dtype_pair
+from lamella.frontend import standardize_dtype
 from lamella.nn.layers.keras_tensor import KerasTensor, record
 from lamella.nn.layers.layer import LAYERS, Layer
 
@@ -43,19 +43,19 @@ class InputLayer(Layer):
                for size in batch_shape):
             raise ValueError(f"Input {self.name!r} needs sizes >= 0 or None, received {tuple(batch_shape)}.")
         self.batch_shape = tuple(batch_shape)
-        self.input_dtype = dtype_pair(dtype)[0]
+        self._dtype = standardize_dtype(dtype)
         self.built = True
-        record(self, (), {}, KerasTensor(self.batch_shape, self.input_dtype, name=self.name))
+        record(self, (), {}, KerasTensor(self.batch_shape, self._dtype, name=self.name))
 
     def call(self, inputs: Any = None) -> Any:
         return inputs
 
     @property
     def dtype(self) -> str:
-        return self.input_dtype
+        return self._dtype
 
     def get_config(self) -> dict[str, Any]:
-        return {"batch_shape": self.batch_shape, "dtype": self.input_dtype, "name": self.name}
+        return {"batch_shape": self.batch_shape, "dtype": self._dtype, "name": self.name}
 
 
 def Input(shape: Sequence[int | None] | int | None = None, batch_size: int | None = None, dtype: Any = None,

@@ -10,7 +10,8 @@ import numpy as np
 from lamella import ops, tree
 from lamella.frontend import Tensor, Variable, current_remat_scope, name_scope
 from lamella.nn import regularizers
-from lamella.nn.dtype_policy import dtype_pair, is_float
+from lamella.nn import dtype_policy as policies
+from lamella.nn.dtype_policy import DTypePolicy, DTypePolicyMap, is_float
 from lamella.nn.layers.arguments import (
     array_of_numbers,
     call_parameters,
@@ -46,7 +47,8 @@ class Layer(LayerState):
     Args:
         activity_regularizer: penalty on the output, divided by the batch size.
         trainable: whether the optimizer updates the weights.
-        dtype: name of the dtype, or `"mixed_bfloat16"` (float32 variables, bfloat16 computation).
+        dtype: a dtype policy: name of a dtype, `"mixed_bfloat16"` (float32 variables, bfloat16 computation),
+            `"mixed_float16"`, a `DTypePolicy` or its config; None is the global policy.
         autocast: whether float inputs are cast to the computation dtype.
         name: must be unique in a model; by default the class in snake case and a counter.
         input_shape, input_dim, batch_input_shape: shape of one sample (of a batch), so that a `Sequential` can build at
@@ -89,7 +91,7 @@ class Layer(LayerState):
         if not isinstance(trainable, (bool, np.bool_)):
             raise TypeError(f"trainable of layer {self.name!r} must be True or False, received {trainable!r}.")
         self._trainable = bool(trainable)
-        self.variable_dtype, self.compute_dtype = dtype_pair(dtype)
+        self._dtype_policy = policies.get(dtype)
         self.autocast = autocast
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.built = False
@@ -106,6 +108,7 @@ class Layer(LayerState):
 
     # -- to override --------------------------------------------------------------------------------------------------
 
+    @scoped_build
     def build(self, input_shape: Any) -> None:
         """Make the weights; called once with the shape of the first input (a tree of shapes for several)."""
         self.built = True
@@ -136,7 +139,7 @@ class Layer(LayerState):
 
     def get_config(self) -> dict[str, Any]:
         """The arguments that make an equal layer; subclasses add theirs."""
-        config = {"name": self.name, "trainable": self.trainable, "dtype": self._dtype_name()}
+        config = {"name": self.name, "trainable": self.trainable, "dtype": policies.serialize(self.dtype_policy)}
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return config
@@ -160,7 +163,8 @@ class Layer(LayerState):
         if self.input_spec is not None:
             check_input(self.input_spec, inputs, self.name)
         if is_symbolic((args, kwargs)):
-            return record(self, args, kwargs, self.compute_output_spec(*args, **kwargs))
+            symbols, options = tree.map_structure(self._as_converted, (args, kwargs))
+            return record(self, args, kwargs, self.compute_output_spec(*symbols, **options))
         outputs = self._run(*args, **kwargs)
         self._pass_mask_on(inputs, outputs)
         return outputs
@@ -235,8 +239,39 @@ class Layer(LayerState):
         return self._path or self.name
 
     @property
-    def dtype(self) -> str:
+    def dtype_policy(self) -> DTypePolicy:
+        """What was given as `dtype`, or the global policy of that moment. Setting it does not change existing variables."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        policy = policies.get(value)
+        if isinstance(self._dtype_policy, DTypePolicyMap) and self._path:
+            self._dtype_policy.pop(self._path, None)
+            self._dtype_policy[self._path] = policy
+        else:
+            self._dtype_policy = policy
+
+    @property
+    def _own_policy(self) -> DTypePolicy:
+        policy = self._dtype_policy
+        return policy[self._path] if isinstance(policy, DTypePolicyMap) and self._path else policy
+
+    @property
+    def variable_dtype(self) -> str:
         """The dtype of the variables."""
+        return self._own_policy.variable_dtype
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype of the computation: float inputs are cast to it, outputs have it."""
+        return self._own_policy.compute_dtype
+
+    input_dtype = compute_dtype
+
+    @property
+    def dtype(self) -> str:
+        """The same as `variable_dtype`."""
         return self.variable_dtype
 
     @property
@@ -257,16 +292,19 @@ class Layer(LayerState):
                                  "input and output need exactly one call.")
         return self.inbound_nodes[0]
 
-    def _dtype_name(self) -> str:
-        same = self.variable_dtype == self.compute_dtype
-        return self.variable_dtype if same else f"mixed_{self.compute_dtype}"
-
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
     def _convert(self, structure: Any) -> Any:
         """Arrays to tensors, floats to the computation dtype."""
         return tree.map_structure(self._convert_leaf, structure)
+
+    def _as_converted(self, x: Any) -> Any:
+        """A symbolic tensor with the dtype that `_convert_leaf` gives the tensor that it stands for."""
+        return KerasTensor(x.shape, self.compute_dtype) if isinstance(x, KerasTensor) and self._casts(x) else x
+
+    def _casts(self, x: Any) -> bool:
+        return self.autocast and is_float(x.dtype) and x.dtype != self.compute_dtype
 
     def _convert_leaf(self, x: Any) -> Any:
         if not isinstance(x, (Tensor, Variable)):
@@ -276,7 +314,7 @@ class Layer(LayerState):
             if array.dtype.kind not in "fiub" and str(array.dtype) != "bfloat16":
                 raise TypeError(f"Layer {self.name!r} got an array of dtype {array.dtype}; it takes numbers.")
             x = ops.convert_to_tensor(array)
-        if self.autocast and is_float(x.dtype) and x.dtype != self.compute_dtype:
+        if self._casts(x):
             converted = ops.cast(x, self.compute_dtype)
             set_mask(converted, get_mask(x))
             return converted

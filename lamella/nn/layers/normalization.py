@@ -8,6 +8,7 @@ from typing import Any
 from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor
+from lamella.ir.types import wide
 from lamella.nn import constraints, initializers, regularizers
 from lamella.nn.layers.checks import finite_float
 from lamella.nn.layers.input_spec import InputSpec
@@ -41,10 +42,10 @@ class AffineNormalization(Layer):
 
     def _make_affine(self, shape: tuple[int, ...]) -> None:
         if self.scale:
-            self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma",
+            self.gamma = self.add_weight(shape, self.gamma_initializer, name="gamma", autocast=False,
                                          regularizer=self.gamma_regularizer, constraint=self.gamma_constraint)
         if self.center:
-            self.beta = self.add_weight(shape, self.beta_initializer, name="beta",
+            self.beta = self.add_weight(shape, self.beta_initializer, name="beta", autocast=False,
                                         regularizer=self.beta_regularizer, constraint=self.beta_constraint)
 
     def _sizes(self, input_shape: Sequence[int | None]) -> dict[int, int]:
@@ -75,11 +76,6 @@ class AffineNormalization(Layer):
             config[f"{name}_regularizer"] = regularizers.serialize(getattr(self, f"{name}_regularizer"))
             config[f"{name}_constraint"] = constraints.serialize(getattr(self, f"{name}_constraint"))
         return config
-
-
-def wide_dtype(dtype: str) -> str:
-    """The dtype that statistics are computed in."""
-    return "float32" if dtype in ("float16", "bfloat16") else dtype
 
 
 def _masked_moments(x: Tensor, axes: tuple[int, ...], kept: Tensor) -> tuple[Tensor, Tensor]:
@@ -177,13 +173,14 @@ class BatchNormalization(AffineNormalization):
         sizes = self._sizes(input_shape)
         shape = tuple(sizes.values())
         self._make_affine(shape)
-        self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, name="moving_mean", trainable=False)
+        self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, name="moving_mean", trainable=False,
+                                           autocast=False)
         self.moving_variance = self.add_weight(shape, self.moving_variance_initializer, name="moving_variance",
-                                               trainable=False)
+                                               trainable=False, autocast=False)
         self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes)
 
     def call(self, inputs: Tensor, training: bool = False, mask: Any = None) -> Tensor:
-        dtype = wide_dtype(self.compute_dtype)
+        dtype = wide(self.compute_dtype)
         x = ops.cast(inputs, dtype)
         keep = self._axes(len(x.shape))
         shape = [x.shape[axis] if axis in keep else 1 for axis in range(len(x.shape))]
@@ -256,7 +253,7 @@ class LayerNormalization(AffineNormalization):
         self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes)
 
     def call(self, inputs: Tensor) -> Tensor:
-        dtype = wide_dtype(self.compute_dtype)
+        dtype = wide(self.compute_dtype)
         x = ops.cast(inputs, dtype)
         axes = self._axes(len(x.shape))
         shape = [x.shape[axis] if axis in axes else 1 for axis in range(len(x.shape))]

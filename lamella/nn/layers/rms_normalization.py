@@ -8,10 +8,10 @@ from typing import Any
 from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor
+from lamella.ir.types import wide
 from lamella.nn.layers.checks import finite_float
 from lamella.nn.layers.input_spec import InputSpec
 from lamella.nn.layers.layer import LAYERS, Layer
-from lamella.nn.layers.normalization import wide_dtype
 from lamella.ops.axes import many_axes
 
 
@@ -54,11 +54,11 @@ class RMSNormalization(Layer):
         if None in sizes.values():
             raise ShapeError(f"Layer {self.name!r} needs a known size on axis {self.axis}, received inputs of shape "
                              f"{tuple(input_shape)}.")
-        self.scale = self.add_weight(tuple(sizes.values()), "ones", name="scale")  # type: ignore[arg-type]
+        self.scale = self.add_weight(tuple(sizes.values()), "ones", name="scale", autocast=False)  # type: ignore[arg-type]
         self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes)
 
     def call(self, inputs: Tensor) -> Tensor:
-        dtype = wide_dtype(self.compute_dtype)
+        dtype = wide(self.compute_dtype)
         x, axes = ops.cast(inputs, dtype), self._axes(len(inputs.shape))
         shape = [n if axis in axes else 1 for axis, n in enumerate(x.shape)]
         factor = ops.rsqrt(ops.mean(ops.square(x), axis=axes, keepdims=True) + self.epsilon)

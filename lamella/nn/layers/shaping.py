@@ -12,6 +12,7 @@ from lamella.frontend import Tensor
 from lamella.nn.layers.checks import positive_int
 from lamella.nn.layers.input_spec import InputSpec
 from lamella.nn.layers.layer import LAYERS, Layer
+from lamella.settings import settings
 
 Shape = tuple[int | None, ...]
 
@@ -37,7 +38,7 @@ class Flatten(Layer):
         if data_format not in (None, "channels_last", "channels_first"):
             raise ValueError(f"data_format of layer {self.name!r} must be 'channels_last' or 'channels_first', "
                              f"received {data_format!r}.")
-        self.data_format = data_format or "channels_last"
+        self.data_format = data_format or settings.image_data_format
         self.input_spec = InputSpec(min_ndim=1)
 
     def call(self, inputs: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ class LayerState:
     # Attributes that may hold layers, metrics or variables which are not part of this one.
     _untracked: frozenset[str] = frozenset({"inbound_nodes", "_losses"})
     name: str
-    variable_dtype: str
+    variable_dtype: Any
     _trainable: bool
     _losses: list[Any]
     _weights: list[Variable]
@@ -43,7 +43,7 @@ class LayerState:
     # -- weights ------------------------------------------------------------------------------------------------------
 
     def add_weight(self, shape: Sequence[int] | None = None, initializer: Any = None, dtype: str | None = None,
-                   trainable: bool = True, regularizer: Any = None, constraint: Any = None,
+                   trainable: bool = True, autocast: bool = True, regularizer: Any = None, constraint: Any = None,
                    name: str | None = None) -> Variable:
         """Make a variable that belongs to this layer.
 
@@ -52,6 +52,7 @@ class LayerState:
             initializer: name, object or function of (shape, dtype); by default Glorot uniform for floats, else zeros.
             dtype: by default the variable dtype of the layer.
             trainable: whether the optimizer updates it.
+            autocast: whether `call` reads it in the computation dtype of the layer.
             regularizer: penalty on it that is added to the loss.
             constraint: projection applied after each update.
             name: last part of its path.
@@ -68,6 +69,7 @@ class LayerState:
         variable = self._make_variable(make, shape, dtype, trainable, name or "variable")
         if tuple(variable.shape) != shape:
             raise ShapeError(f"The initializer of {variable.path} gave shape {tuple(variable.shape)}, not {shape}.")
+        variable.autocast = autocast
         variable.regularizer = regularizers.get(regularizer)  # type: ignore[attr-defined]
         variable.constraint = constraints.get(constraint)  # type: ignore[attr-defined]
         self._weights.append(variable)

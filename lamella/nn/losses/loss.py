@@ -9,11 +9,12 @@ import numpy as np
 
 from lamella import ops
 from lamella.frontend import Tensor, name_scope
-from lamella.nn.dtype_policy import dtype_pair
+from lamella.nn import dtype_policy as policies
 from lamella.nn.losses.reduction import align_ranks, check_reduction, reduce_weighted
 from lamella.nn.masks import get_mask
 from lamella.nn.naming import auto_name
 from lamella.nn.registry import Registry, checked_config
+from lamella.settings import settings
 
 LOSSES = Registry("keras.losses", "loss")
 
@@ -44,7 +45,7 @@ class Loss:
                  dtype: Any = None) -> None:
         self.name = name or auto_name(type(self).__name__)
         self.reduction = check_reduction(reduction)
-        self.dtype = dtype_pair(dtype)[1]
+        self.dtype = policies.get(dtype or settings.floatx).compute_dtype
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Tensor:
         """The reduced loss; a mask on `y_pred` takes places out of it.

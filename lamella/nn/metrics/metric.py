@@ -7,10 +7,12 @@ from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor, Variable, init_scope, name_scope
+from lamella.ir.types import wide
 from lamella.nn import initializers
-from lamella.nn.dtype_policy import dtype_pair
+from lamella.nn import dtype_policy as policies
 from lamella.nn.naming import auto_name
 from lamella.nn.registry import Registry, checked_config
+from lamella.settings import settings
 
 METRICS = Registry("keras.metrics", "metric")
 
@@ -21,7 +23,7 @@ class Metric:
     Both are written with ops on variables, so that they work at once and inside of a compiled training step.
 
     Args:
-        dtype: of the computation; float32 by default. State variables are float32 unless asked for.
+        dtype: of the computation; `config.floatx()` by default.
         name: by default the class in snake case.
 
     Example:
@@ -43,15 +45,15 @@ class Metric:
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or auto_name(type(self).__name__)
-        self.dtype = dtype_pair(dtype)[1]
+        self.dtype = policies.get(dtype or settings.floatx).compute_dtype
         self._variables: list[Variable] = []
 
     def add_variable(self, shape: Sequence[int] = (), initializer: Any = "zeros", dtype: Any = None,
                      name: str | None = None) -> Variable:
-        """A float32 (by default) state variable that belongs to this metric."""
-        make = initializers.get(initializer)
+        """A state variable that belongs to this metric, by default of its dtype but at least float32."""
+        make, dtype = initializers.get(initializer), dtype or wide(self.dtype)
         with init_scope(), name_scope(self.name):
-            variable = Variable(make(tuple(shape), dtype=dtype or "float32"), trainable=False, name=name or "variable")
+            variable = Variable(make(tuple(shape), dtype=dtype), trainable=False, name=name or "variable", autocast=False)
         self._variables.append(variable)
         return variable
 

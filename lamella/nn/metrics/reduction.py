@@ -7,13 +7,13 @@ from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor
+from lamella.ir.types import wide
 from lamella.nn.losses.loss import LOSSES
 from lamella.nn.losses.reduction import fit_weights, mask_weights
 from lamella.nn.masks import get_mask
 from lamella.nn.metrics.metric import METRICS, Metric
 from lamella.nn.registry import Registry, checked_config
 
-HALF = ("float16", "bfloat16")
 # Metric functions that are no losses; strings name the classes in METRICS.
 FUNCTIONS = Registry("keras.metrics", "metric function")
 
@@ -51,7 +51,7 @@ def _reduce_from(x: Tensor, rank: int, reduce: Callable[..., Tensor]) -> Tensor:
 
 def _total(values: Tensor) -> Tensor:
     """The sum of a batch, at least in float32, as an addend of the float64 state: nothing is lost over an epoch."""
-    return ops.cast(ops.sum(ops.cast(values, "float32") if values.dtype in HALF else values), "float64")
+    return ops.cast(ops.sum(ops.cast(values, wide(values.dtype))), "float64")
 
 
 @METRICS.register()

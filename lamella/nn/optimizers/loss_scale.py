@@ -90,7 +90,7 @@ class LossScaleOptimizer(Optimizer):
         finite = functools.reduce(ops.logical_and, checks) if checks else ops.convert_to_tensor(True)
 
         def update() -> None:
-            self.inner_optimizer.apply([_divided(g, scale) for g in grads], variables)
+            self.inner_optimizer.apply([_divided(g, scale, finite) for g in grads], variables)
             due = ops.equal(self.step_counter, self.dynamic_growth_steps - 1)
             self.step_counter.assign(ops.where(due, ops.zeros_like(self.step_counter), self.step_counter + 1))
             self.dynamic_scale.assign(ops.where(due, ops.minimum(scale * 2.0, _LARGEST), scale))
@@ -117,8 +117,10 @@ class LossScaleOptimizer(Optimizer):
                 "initial_scale": self.initial_scale, "dynamic_growth_steps": self.dynamic_growth_steps}
 
 
-def _divided(gradient: Any, scale: Tensor) -> Any:
+def _divided(gradient: Any, scale: Tensor, finite: Tensor) -> Any:
+    """The gradient without the scale. 0 in a step that is left out: so no part of the update can run before all gradients are known,
+    and it is one pass over the gradient, the variable and its slots."""
     if gradient is None:
         return None
     gradient = ops.convert_to_tensor(gradient)
-    return gradient / ops.cast(scale, gradient.dtype)
+    return ops.where(finite, gradient / ops.cast(scale, gradient.dtype), 0.0)

@@ -7,20 +7,11 @@ from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor, Variable
-
-
-def wide(dtype: str) -> str:
-    """The dtype for scalars of a variable: half precision would lose 1 − β.
-
-    Example:
-        >>> wide("bfloat16"), wide("float64")
-        ('float32', 'float64')
-    """
-    return "float32" if dtype in ("float16", "bfloat16") else dtype
+from lamella.ir.types import wide
 
 
 def step_number(iterations: Variable, dtype: str) -> Tensor:
-    """t = iterations + 1: 1 at the first update.
+    """t = iterations + 1: 1 at the first update; at least float32, for half precision would lose 1 − β.
 
     Example:
         >>> float(step_number(Variable(0), "float32"))

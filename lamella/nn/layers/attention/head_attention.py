@@ -69,7 +69,7 @@ class HeadAttention(Layer):
                            kernel_initializer=fresh["kernel"], bias_initializer=fresh["bias"],
                            kernel_regularizer=self.kernel_regularizer, bias_regularizer=self.bias_regularizer,
                            kernel_constraint=self.kernel_constraint, bias_constraint=self.bias_constraint,
-                           dtype=self._dtype_name())
+                           dtype=self.dtype_policy)
 
     def _mask(self, query: Tensor, value: Tensor, key: Tensor, masks: tuple[Any, Any, Any], attention_mask: Any,
               causal: bool) -> Any:
