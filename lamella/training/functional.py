@@ -33,6 +33,7 @@ class FunctionalGraph:
                     f"Model(inputs, outputs) needs symbolic tensors, as Input() and layers give, received {leaf!r}."
                 )
         self.nodes = sorted_nodes(self.inputs, self.outputs)
+        self.layers = listed_layers(self.inputs, self.outputs, self.nodes)
 
     @property
     def input_names(self) -> list[str]:
@@ -45,12 +46,6 @@ class FunctionalGraph:
         if isinstance(self.outputs_struct, dict):
             return list(self.outputs_struct)
         return [tensor.history.layer.name if tensor.history else tensor.name for tensor in self.outputs]
-
-    @property
-    def layers(self) -> list[Any]:
-        """Input layers and layers, each once, in the order in which they run."""
-        sources = [tensor.history.layer for tensor in self.inputs if tensor.history]
-        return list({id(layer): layer for layer in sources + [node.layer for node in self.nodes]}.values())
 
     def run(self, inputs: Any) -> Any:
         """The tree of outputs for a tree of tensors."""
@@ -146,6 +141,43 @@ def sorted_nodes(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) 
         order.append(node)
         done.update(id(t) for t in node.output_tensors)
     return order
+
+
+def listed_layers(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor], nodes: Sequence[Node]) -> list[Any]:
+    """Each layer of a model once, input layers too, in the order of Keras' `model.layers` (and so of its weights).
+
+    The layer with the longest way to an output comes first. Layers equally far away come as a walk from the outputs back to
+    the inputs meets them; inputs that no output depends on lead those at distance 0.
+    """
+    sources = [tensor.history.node for tensor in inputs if tensor.history and isinstance(tensor.history.layer, InputLayer)]
+    distance: dict[int, int] = {}  # of a node
+    farthest: dict[int, int] = {}  # of a layer: of its farthest node so far, which counts for all of them
+    for node in [*reversed(nodes), *sources]:
+        steps = max(distance.get(id(node), 0), farthest.get(id(node.layer), 0))
+        farthest[id(node.layer)] = steps
+        for tensor in node.input_tensors:
+            if tensor.history is not None:
+                parent = id(tensor.history.node)
+                distance[parent] = max(distance.get(parent, 0), steps + 1)
+    met = first_meetings(outputs, {id(node) for node in [*nodes, *sources]})
+    layers = {id(node.layer): node.layer for node in [*sources, *nodes]}
+    return sorted(layers.values(), key=lambda layer: (-farthest[id(layer)], met.get(id(layer), -1)))
+
+
+def first_meetings(outputs: Sequence[KerasTensor], inside: set[int]) -> dict[int, int]:
+    """Layer to its place in a walk, depth first, from the outputs to the inputs; only through the nodes `inside`."""
+    met: dict[int, int] = {}
+    seen: set[int] = set()
+    stack = list(reversed(outputs))
+    while stack:
+        tensor = stack.pop()
+        node = tensor.history.node if tensor.history else None
+        if node is None or id(node) not in inside or id(node) in seen:
+            continue
+        seen.add(id(node))
+        met.setdefault(id(node.layer), len(met))
+        stack.extend(reversed(node.input_tensors))
+    return met
 
 
 def _node_of(tensor: KerasTensor, inputs: Sequence[KerasTensor]) -> Node:
