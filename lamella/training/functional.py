@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,8 @@ class FunctionalGraph:
 
     Raises:
         TypeError: a leaf is no symbolic tensor.
-        ValueError: an output depends on an `Input` that is not among `inputs`; the message names both.
+        ValueError: an output depends on an `Input` that is not among `inputs` (the message names both), or two layers have
+            one name.
     """
 
     def __init__(self, inputs: Any, outputs: Any) -> None:
@@ -34,6 +36,7 @@ class FunctionalGraph:
                 )
         self.nodes = sorted_nodes(self.inputs, self.outputs)
         self.layers = listed_layers(self.inputs, self.outputs, self.nodes)
+        check_names([layer.name for layer in self.layers])
 
     @property
     def input_names(self) -> list[str]:
@@ -162,6 +165,13 @@ def listed_layers(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor],
     met = first_meetings(outputs, {id(node) for node in [*nodes, *sources]})
     layers = {id(node.layer): node.layer for node in [*sources, *nodes]}
     return sorted(layers.values(), key=lambda layer: (-farthest[id(layer)], met.get(id(layer), -1)))
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise ValueError where a name comes twice: weights, configs and `get_layer` tell layers apart by it."""
+    for name, times in collections.Counter(names).items():
+        if times > 1:
+            raise ValueError(f"{times} layers of the model are named {name!r}; names must differ.")
 
 
 def first_meetings(outputs: Sequence[KerasTensor], inside: set[int]) -> dict[int, int]:
