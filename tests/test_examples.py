@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import math
 import pathlib
 import sys
 
@@ -68,6 +69,54 @@ def test_cnn_fashion_mnist(example, capsys):
     loss, accuracy = example("cnn_fashion_mnist").main(["--short", "--seed", "0", "--epochs", "1"])
     assert np.isfinite(loss) and 0 <= accuracy <= 1
     assert f"test loss {loss:.4f}" in capsys.readouterr().out
+
+
+def test_resnet20_fashion_mnist(example, capsys):
+    module = example("resnet20_fashion_mnist")
+    loss, accuracy = module.main(["--short", "--seed", "0", "--epochs", "1"])
+    assert np.isfinite(loss) and f"test accuracy {accuracy:.4f}" in capsys.readouterr().out
+    kernels = [layer for layer in module.build().layers if isinstance(layer, (tf.keras.layers.Conv2D, tf.keras.layers.Dense))]
+    assert len(kernels) == 20 + 2  # the two shortcuts that change the shape have a kernel of their own and don't count
+
+
+def word_lists():
+    """Instead of Debian's: words whose letters show their language."""
+    rng, alphabet = np.random.default_rng(0), np.array(list("abcdefghijklmnop"))
+    likely = np.repeat(np.eye(8), 2, axis=1) * 4 + 1
+    return [{"".join(rng.choice(alphabet, 9, p=p / p.sum())) for _ in range(600)} for p in likely]
+
+
+def test_lstm_languages(example, monkeypatch, capsys):
+    module = example("lstm_languages")
+    try:
+        module.read_lists()
+    except FileNotFoundError as error:
+        assert "tools/get_data.sh" in str(error)
+        monkeypatch.setattr(module, "read_lists", word_lists)
+    baseline, accuracy = module.main(["--short"])
+    assert baseline > 0.4 and accuracy > 0.25  # by chance it would be 0.125
+    assert f"letter groups {baseline:.4f}, LSTM {accuracy:.4f}" in capsys.readouterr().out
+
+
+def test_gpt_stdlib(example, tmp_path, capsys):
+    loss, sample = example("gpt_stdlib").main(["--short", "--plot", str(tmp_path / "curve.png")])
+    assert 1 < loss < math.log(128)
+    assert len(sample) == 50 and sample in capsys.readouterr().out
+    assert (tmp_path / "curve.png").stat().st_size > 5000
+
+
+def test_autoencoder_fashion_mnist(example, tmp_path, capsys):
+    arguments = ["--short", "--seed", "0", "--plot", str(tmp_path / "pictures.png")]
+    baseline, error = example("autoencoder_fashion_mnist").main(arguments)
+    assert 0 < baseline < 0.15 and 0 < error < 0.25  # all grey: 0.25 at most
+    assert f"autoencoder {error:.5f}" in capsys.readouterr().out
+    assert (tmp_path / "pictures.png").stat().st_size > 5000
+
+
+def test_two_inputs_tabular(example, capsys):
+    baseline, error = example("two_inputs_tabular").main(["--short"])
+    assert 2.5 < baseline < 3.5 and error < 4  # the miles per gallon have a deviation of 7.8
+    assert f"linear {baseline:.3f}, network {error:.3f}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("batch_size", ["32", "1000"])

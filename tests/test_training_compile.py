@@ -27,6 +27,8 @@ Y = np.eye(3, dtype=np.float32)[np.arange(20) % 3]
         ({"optimizer": "sgd", "loss": "mse", "weighted_metrics": ["no_such"]}, "no_such"),
         ({"optimizer": "sgd", "loss": "mse", "metrics": "accuracy"}, "must be a list"),
         ({"optimizer": "sgd", "loss": ["mse", "mse"]}, "loss has 2 entries, the model has 1"),
+        ({"optimizer": "sgd", "loss": "mse", "loss_weights": ["accuracy"]}, "numbers, received 'accuracy'"),
+        ({"optimizer": "sgd", "loss": "mse", "loss_weights": [[1.0]]}, "numbers, received [1.0]"),
         ({"optimizer": "sgd", "loss": "mse", "steps_per_execution": 0}, "steps_per_execution"),
     ],
 )

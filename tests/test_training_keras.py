@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 
 import numpy as np
 import pytest
@@ -247,3 +248,25 @@ def test_architecture_can_be_read_by_keras():
         theirs.set_weights(model.get_weights())
         x = np.random.default_rng(0).random((3, 6), dtype=np.float32)
         np.testing.assert_allclose(model.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
+
+
+def random_network(k, seed):
+    """Up to three inputs, of which some may lead nowhere, branches of different lengths, a layer called several times."""
+    choose, layers = random.Random(seed), k.layers
+    inputs = [k.Input((4,), name=f"input{i}") for i in range(choose.choice([1, 2, 3]))]
+    tensors, shared = list(inputs), layers.Dense(4, name="shared")
+    for i in range(choose.randint(2, 12)):
+        kind = choose.choice(["dense", "dense", "shared", "add"])
+        if kind == "add":
+            tensors.append(layers.Add(name=f"add{i}")([choose.choice(tensors), choose.choice(tensors)]))
+        else:
+            tensors.append((shared if kind == "shared" else layers.Dense(4, name=f"dense{i}"))(choose.choice(tensors)))
+    made = tensors[len(inputs) :]
+    return k.Model(inputs, choose.sample(made, choose.choice([1, 1, 2])))
+
+
+def test_layers_and_weights_of_a_functional_model_stand_in_keras_order():
+    for seed in range(60):
+        theirs, ours = random_network(keras, seed), random_network(tf.keras, seed)
+        assert [layer.name for layer in ours.layers] == [layer.name for layer in theirs.layers], seed
+        assert [w.shape for w in ours.weights] == [w.shape for w in theirs.weights], seed

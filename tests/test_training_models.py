@@ -142,6 +142,24 @@ def test_summary_shows_shapes_and_totals():
         assert words in text
 
 
+def test_summary_shows_connections_where_layers_branch():
+    inputs = tf.keras.Input((4,), name="inputs")
+    straight = tf.keras.Model(inputs, layers.Dense(2, name="out")(layers.Dense(4, name="hidden")(inputs)))
+    hidden = layers.Dense(4, name="other")(inputs)
+    branched = tf.keras.Model(inputs, layers.Add(name="sum")([inputs, hidden]))
+    texts = []
+    straight.summary(print_fn=texts.append), branched.summary(print_fn=texts.append)
+    assert "Connected to" not in texts[0] and "Connected to" in texts[1]
+    (row,) = [line for line in texts[1].splitlines() if "sum (Add)" in line]
+    assert "inputs, other" in row
+
+
+def test_names_of_a_functional_model_must_differ():
+    inputs = tf.keras.Input((3,))
+    with pytest.raises(ValueError, match="2 layers .* named 'same'"):
+        tf.keras.Model(inputs, layers.Dense(2, name="same")(layers.Dense(2, name="same")(inputs)))
+
+
 def test_get_layer():
     model = tf.keras.Sequential([layers.Dense(2, input_shape=(2,), name="one")])
     assert model.get_layer("one") is model.get_layer(index=0)

@@ -78,7 +78,7 @@ class CompileArguments:
         given = spread(self.loss, names, "loss", replicate=True)
         weights = spread(self.loss_weights, names, "loss_weights", replicate=True)
         output_losses = [
-            (i, loss, 1.0 if weight is None else float(weight))
+            (i, loss, _loss_weight(weight))
             for i, (loss, weight) in enumerate(zip(given, weights, strict=True))
             if loss is not None
         ]
@@ -127,6 +127,18 @@ def _checked(given: Any, argument: str) -> Any:
         if identifier is not None:
             known(identifier)
     return given
+
+
+def _loss_weight(weight: Any) -> float:
+    if weight is None:
+        return 1.0
+    try:
+        return float(weight)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"loss_weights must be numbers, received {weight!r}; it is the third argument of compile: write "
+            "metrics=[...] for metrics."
+        ) from None
 
 
 def spread(given: Any, names: list[str], argument: str, replicate: bool) -> list[Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import collections
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from lamella import ops, tree
 from lamella.errors import ShapeError
-from lamella.nn.layers import InputLayer
+from lamella.nn.layers import Embedding, InputLayer
 from lamella.nn.layers.keras_tensor import KerasTensor, Node
 
 
@@ -20,7 +23,8 @@ class FunctionalGraph:
 
     Raises:
         TypeError: a leaf is no symbolic tensor.
-        ValueError: an output depends on an `Input` that is not among `inputs`; the message names both.
+        ValueError: an output depends on an `Input` that is not among `inputs` (the message names both), or two layers have
+            one name.
     """
 
     def __init__(self, inputs: Any, outputs: Any) -> None:
@@ -33,6 +37,8 @@ class FunctionalGraph:
                     f"Model(inputs, outputs) needs symbolic tensors, as Input() and layers give, received {leaf!r}."
                 )
         self.nodes = sorted_nodes(self.inputs, self.outputs)
+        self.layers = listed_layers(self.inputs, self.outputs, self.nodes)
+        check_names([layer.name for layer in self.layers])
 
     @property
     def input_names(self) -> list[str]:
@@ -45,12 +51,6 @@ class FunctionalGraph:
         if isinstance(self.outputs_struct, dict):
             return list(self.outputs_struct)
         return [tensor.history.layer.name if tensor.history else tensor.name for tensor in self.outputs]
-
-    @property
-    def layers(self) -> list[Any]:
-        """Input layers and layers, each once, in the order in which they run."""
-        sources = [tensor.history.layer for tensor in self.inputs if tensor.history]
-        return list({id(layer): layer for layer in sources + [node.layer for node in self.nodes]}.values())
 
     def run(self, inputs: Any) -> Any:
         """The tree of outputs for a tree of tensors."""
@@ -69,9 +69,14 @@ class FunctionalGraph:
 
         Raises:
             ShapeError: a number, name or shape does not fit.
+            IndexError: an input goes into an `Embedding` that has no row for one of its indices.
         """
-        for spec, x, name in zip(self.inputs, self.match(inputs), self.input_names, strict=True):
+        arrays = dict(zip(map(id, self.inputs), self.match(inputs), strict=True))
+        for spec, x, name in zip(self.inputs, arrays.values(), self.input_names, strict=True):
             fitted_shape(tuple(x.shape), (None, *spec.shape[1:]), name)
+        for node in self.nodes:
+            if isinstance(node.layer, Embedding) and id(node.input_tensors[0]) in arrays:  # compiled code can but clamp them
+                node.layer.check_indices(np.asarray(arrays[id(node.input_tensors[0])]))
 
     def match(self, inputs: Any) -> list[Any]:
         """The leaves of `inputs` in the order of the model's inputs; a dict may use the names of the inputs as keys.
@@ -146,6 +151,50 @@ def sorted_nodes(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor]) 
         order.append(node)
         done.update(id(t) for t in node.output_tensors)
     return order
+
+
+def listed_layers(inputs: Sequence[KerasTensor], outputs: Sequence[KerasTensor], nodes: Sequence[Node]) -> list[Any]:
+    """Each layer of a model once, input layers too, in the order of Keras' `model.layers` (and so of its weights).
+
+    The layer with the longest way to an output comes first. Layers equally far away come as a walk from the outputs back to
+    the inputs meets them; inputs that no output depends on lead those at distance 0.
+    """
+    sources = [tensor.history.node for tensor in inputs if tensor.history and isinstance(tensor.history.layer, InputLayer)]
+    distance: dict[int, int] = {}  # of a node
+    farthest: dict[int, int] = {}  # of a layer: of its farthest node so far, which counts for all of them
+    for node in [*reversed(nodes), *sources]:
+        steps = max(distance.get(id(node), 0), farthest.get(id(node.layer), 0))
+        farthest[id(node.layer)] = steps
+        for tensor in node.input_tensors:
+            if tensor.history is not None:
+                parent = id(tensor.history.node)
+                distance[parent] = max(distance.get(parent, 0), steps + 1)
+    met = first_meetings(outputs, {id(node) for node in [*nodes, *sources]})
+    layers = {id(node.layer): node.layer for node in [*sources, *nodes]}
+    return sorted(layers.values(), key=lambda layer: (-farthest[id(layer)], met.get(id(layer), -1)))
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise ValueError where a name comes twice: weights, configs and `get_layer` tell layers apart by it."""
+    for name, times in collections.Counter(names).items():
+        if times > 1:
+            raise ValueError(f"{times} layers of the model are named {name!r}; names must differ.")
+
+
+def first_meetings(outputs: Sequence[KerasTensor], inside: set[int]) -> dict[int, int]:
+    """Layer to its place in a walk, depth first, from the outputs to the inputs; only through the nodes `inside`."""
+    met: dict[int, int] = {}
+    seen: set[int] = set()
+    stack = list(reversed(outputs))
+    while stack:
+        tensor = stack.pop()
+        node = tensor.history.node if tensor.history else None
+        if node is None or id(node) not in inside or id(node) in seen:
+            continue
+        seen.add(id(node))
+        met.setdefault(id(node.layer), len(met))
+        stack.extend(reversed(node.input_tensors))
+    return met
 
 
 def _node_of(tensor: KerasTensor, inputs: Sequence[KerasTensor]) -> Node:

@@ -27,7 +27,7 @@ class Model(Trainer, Layer):
 
     Raises:
         TypeError: only one of inputs and outputs, or leaves that are no symbolic tensors.
-        ValueError: the outputs depend on an input that is not given.
+        ValueError: the outputs depend on an input that is not given, or two layers have one name.
 
     Source: keras.Model.
 

@@ -27,7 +27,8 @@ class Embedding(Layer):
         input_length: accepted and ignored, as in Keras.
 
     Raises:
-        IndexError: an index out of range, in eager use (Keras gives NaN or wraps round); names its value and place.
+        IndexError: an index out of range (Keras gives NaN or wraps round); names its value and place. In eager use, and in
+            `fit` and `evaluate` for what goes from an input into the layer; otherwise compiled code takes the nearest row.
 
     Example:
         >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
