@@ -189,20 +189,3 @@ def test_empty_arrays_raise_clearly():
     for call in (lambda: m.evaluate(X[:0], Y[:0]), lambda: m.predict(X[:0])):
         with pytest.raises(ValueError, match="x is empty"):
             call()
-
-
-@pytest.mark.parametrize("index", [-1, 10])
-def test_indices_that_an_embedding_has_no_row_for(index):
-    ids = tf.keras.Input((3,), dtype="int32", name="ids")
-    model = tf.keras.Model({"ids": ids}, tf.keras.layers.Embedding(10, 2, name="table")(inputs=ids))
-    model.compile("sgd", "mse")
-    x, y = np.zeros((8, 3), np.int32), np.zeros((8, 3, 2), np.float32)
-    model.fit({"ids": x}, y, verbose=0)
-    x[5, 1] = index
-    words = rf"fit: Layer 'table' has rows 0..9, received index {index} at \(5, 1\)"
-    with pytest.raises(IndexError, match=words):
-        model.fit({"ids": x}, y, verbose=0)
-    with pytest.raises(IndexError, match="validation_data: Layer 'table'"):
-        model.fit({"ids": x[:2]}, y[:2], validation_data=({"ids": x}, y), verbose=0)
-    with pytest.raises(IndexError, match="evaluate: Layer 'table'"):
-        model.evaluate({"ids": x}, y, verbose=0)

@@ -6,11 +6,9 @@ import collections
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from lamella import ops, tree
 from lamella.errors import ShapeError
-from lamella.nn.layers import Embedding, InputLayer
+from lamella.nn.layers import InputLayer
 from lamella.nn.layers.keras_tensor import KerasTensor, Node
 
 
@@ -69,14 +67,9 @@ class FunctionalGraph:
 
         Raises:
             ShapeError: a number, name or shape does not fit.
-            IndexError: an input goes into an `Embedding` that has no row for one of its indices.
         """
-        arrays = dict(zip(map(id, self.inputs), self.match(inputs), strict=True))
-        for spec, x, name in zip(self.inputs, arrays.values(), self.input_names, strict=True):
+        for spec, x, name in zip(self.inputs, self.match(inputs), self.input_names, strict=True):
             fitted_shape(tuple(x.shape), (None, *spec.shape[1:]), name)
-        for node in self.nodes:
-            if isinstance(node.layer, Embedding) and id(node.input_tensors[0]) in arrays:  # compiled code can but clamp them
-                node.layer.check_indices(np.asarray(arrays[id(node.input_tensors[0])]))
 
     def match(self, inputs: Any) -> list[Any]:
         """The leaves of `inputs` in the order of the model's inputs; a dict may use the names of the inputs as keys.

@@ -80,15 +80,14 @@ def prepare(model: Any, kind: str, batch: Any, where: str) -> tuple[int, ...]:
     Raises:
         ValueError: targets are missing or out of range.
         ShapeError: data do not fit the model, or targets its outputs.
-        IndexError: an index that an `Embedding` has no row for.
     """
     x, y, _ = unpack_batch(batch)
     compiled = model._compiled
     if model.has_graph:
         try:
             model._graph.check(x)
-        except (ShapeError, IndexError) as error:
-            raise type(error)(f"{where}: {error}") from None
+        except ShapeError as error:
+            raise ShapeError(f"{where}: {error}") from None
     needs_outputs = compiled.has_loss or compiled.has_metrics or not model.built
     if needs_outputs and (model.has_graph or type(model).call is not Layer.call):
         names, outputs = output_specs(model, x)

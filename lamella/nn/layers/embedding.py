@@ -27,8 +27,7 @@ class Embedding(Layer):
         input_length: accepted and ignored, as in Keras.
 
     Raises:
-        IndexError: an index out of range (Keras gives NaN or wraps round); names its value and place. In eager use, and in
-            `fit` and `evaluate` for what goes from an input into the layer; otherwise compiled code takes the nearest row.
+        IndexError: an index out of range, in eager use (Keras gives NaN or wraps round); names its value and place.
 
     Example:
         >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
