@@ -18,6 +18,15 @@ from lamella.nn.layers.attention import (
     MultiHeadAttention,
     ReversibleEmbedding,
 )
+from lamella.nn.layers.categorical import (
+    CategoryEncoding,
+    Discretization,
+    HashedCrossing,
+    Hashing,
+    IntegerLookup,
+    StringLookup,
+    TextVectorization,
+)
 from lamella.nn.layers.convolution import Conv1D, Conv2D, Conv3D
 from lamella.nn.layers.convolution_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from lamella.nn.layers.dense import Dense
@@ -116,6 +125,8 @@ __all__ = [
     "SimpleRNNCell", "StackedRNNCells",
     "AdditiveAttention", "Attention", "EinsumDense", "GroupQueryAttention", "MultiHeadAttention",
     "ReversibleEmbedding",
+    "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup",
+    "TextVectorization",
     "Activation", "ActivityRegularization", "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D",
     "AdaptiveAveragePooling3D", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D", "Add",
     "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "AvgPool1D", "AvgPool2D",
