@@ -14,6 +14,7 @@ from lamella.errors import ShapeError
 from lamella.frontend import TensorSpec, trace
 from lamella.nn import layers
 from lamella.nn.masks import get_mask, set_mask
+from lamella.training import Model
 
 RNG = np.random.default_rng(17)
 FIRST = "channels_first"
@@ -161,13 +162,29 @@ def test_noise_keeps_mean_and_variance():
     assert not np.array_equal(layer(x, training=True), layer(x, training=True))
 
 
+@pytest.mark.parametrize("masked", [(0, 1), (0,), (1,), (0, 1, 2), (0, 2)], ids=str)
+@pytest.mark.parametrize("name", ["Add", "Multiply", "Maximum", "Minimum", "Average", "Concatenate"])
+def test_merging_of_masked_inputs_as_keras(name, masked):
+    keras = pytest.importorskip("keras")
+    arrays = [normal(2, 5, 3) * (RNG.random((2, 5, 1)) < 0.5) for _ in range(max(2, max(masked) + 1))]
+
+    def outputs(module, model):
+        inputs = [module.Input((5, 3)) for _ in arrays]
+        merged = getattr(module, name)()([module.Masking()(x) if i in masked else x for i, x in enumerate(inputs)])
+        return model(inputs, [merged, module.GlobalAveragePooling1D()(merged)])  # the second shows the mask
+
+    got, want = outputs(layers, Model)(arrays), outputs(keras.layers, keras.Model)(arrays)
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a.numpy(), np.asarray(b), rtol=1e-6, atol=1e-6)
+
+
 def test_masks_from_masking_pass_through_merging():
     x = np.array([[[1.0], [0.0], [2.0]]], np.float32)
     a, b = layers.Masking()(x), layers.Masking()(x[:, ::-1] * [[[1.0], [1.0], [0.0]]])
     assert get_mask(a).numpy().tolist() == [[True, False, True]]
     assert get_mask(layers.Add()([a, b])).numpy().tolist() == [[True, False, True]]
     assert get_mask(layers.Add()([a, ops.ones((1, 3, 1))])) is None
-    assert get_mask(layers.Concatenate()([a, b])).numpy().tolist() == [[True, False, False]]
+    assert get_mask(layers.Concatenate()([a, b])).numpy().tolist() == [[True, False, True]]
     assert get_mask(layers.Concatenate(axis=1)([a, x])).numpy().tolist() == [[True, False, True, True, True, True]]
     step = ops.ones((1, 3, 2))
     set_mask(step, ops.convert_to_tensor([[True, True, False]]))
