@@ -96,6 +96,32 @@ def test_batch_normalization_leaves_masked_places_out():
         ours(X3, training=True, mask=mask[:, 0])
 
 
+RENORM = [{}, {"renorm_clipping": {"rmin": 0.5, "rmax": 2.0, "dmax": 0.1}, "renorm_momentum": 0.7},
+          {"renorm_clipping": {"rmax": 1.5}, "scale": False, "center": False, "axis": 1}]
+
+
+@pytest.mark.parametrize("kwargs", RENORM, ids=range(3))
+def test_batch_renormalization_as_keras(same_as_keras, kwargs):
+    pair = same_as_keras("BatchNormalization", {"renorm": True, "momentum": 0.8, **kwargs}, IMAGE, training=True)
+    pair.theirs(IMAGE, training=True)  # ours has trained in the comparison already
+    for step, x in enumerate((3 * IMAGE + 1, IMAGE * 0.1, IMAGE - 5)):
+        got, want = pair.ours(x, training=True), np.asarray(pair.theirs(x, training=True))
+        np.testing.assert_allclose(got.numpy(), want, rtol=1e-4, atol=1e-4 * np.abs(want).max(), err_msg=f"{step}")
+    np.testing.assert_allclose(pair.ours(IMAGE).numpy(), np.asarray(pair.theirs(IMAGE)), rtol=1e-4, atol=1e-4)
+    assert [w.name for w in pair.ours.weights] == [w.name for w in pair.theirs.weights]
+    for mine, other in zip(pair.ours.get_weights(), pair.theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)
+
+
+def test_masked_numbers_do_not_reach_the_statistics():
+    x, mask = X3.copy(), np.ones((3, 6), bool)
+    x[0, 2], mask[0, 2] = np.nan, False
+    for kwargs in ({}, {"renorm": True}):
+        layer = layers.BatchNormalization(**kwargs)
+        assert np.isfinite(layer(x, training=True, mask=mask).numpy()[mask]).all()
+        assert all(np.isfinite(w).all() for w in layer.get_weights())
+
+
 def test_spectral_normalization():
     keras = pytest.importorskip("keras")
     ours = layers.SpectralNormalization(layers.Conv2D(3, 2), power_iterations=2)
