@@ -12,7 +12,7 @@ keras = pytest.importorskip("keras")
 jax = pytest.importorskip("jax")
 
 from lamella import ops, tree  # noqa: E402
-from lamella.errors import LamellaError, ShapeError  # noqa: E402
+from lamella.errors import ShapeError  # noqa: E402
 from lamella.frontend import GradientTape, Variable, function  # noqa: E402
 from lamella.nn import layers  # noqa: E402
 from lamella.settings import settings  # noqa: E402
@@ -188,18 +188,82 @@ def test_custom_cell(flags):
     assert np.abs(outputs[2]).max() == 0
 
 
-def test_a_cell_that_assigns_is_refused():
-    class Counting(layers.SimpleRNNCell):
-        def build(self, input_shape):
-            super().build(input_shape)
-            self.count = Variable(0.0, trainable=False, name="count")
+class Counting(layers.SimpleRNNCell):
+    """Overrides `call`, so that its parts run in the loop."""
 
-        def call(self, inputs, states, training=False):
-            self.count.assign_add(1.0)
-            return super().call(inputs, states, training)
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.count = Variable(0.0, trainable=False, name="count")
 
-    with pytest.raises(LamellaError, match="count' can't be assigned inside"):
-        layers.RNN(Counting(3))(X)
+    def call(self, inputs, states, training=False):
+        self.count.assign_add(1.0)
+        return super().call(inputs, states, training)
+
+
+class Dropping(layers.Layer):
+    """A cell of the user's with a layer of dropout; its output shows what was kept."""
+
+    state_size = output_size = 4
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.drop = layers.Dropout(0.5, seed=3)
+
+    def call(self, inputs, states, training=False):
+        return self.drop(inputs, training=training), states
+
+
+def test_a_cell_may_assign_variables():
+    layer = layers.RNN(Counting(3))
+    layer(X)
+    function(layer)(X)
+    assert layer.cell.count.numpy() == 2 * X.shape[1]
+
+
+def test_dropout_layers_in_a_cell_drop_other_places_in_each_step():
+    layer, x = layers.RNN(Dropping(), return_sequences=True), np.ones((3, 9, 4), np.float32)
+    assert np.array_equal(layer(x).numpy(), x)
+    runs = [run(x).numpy() for run in (lambda x: layer(x, training=True), function(lambda x: layer(x, training=True))) * 2]
+    assert all(set(run.ravel().tolist()) == {0.0, 2.0} for run in runs)
+    assert all(len({step.tobytes() for step in run.swapaxes(0, 1)}) > 6 for run in runs)
+    assert len({run.tobytes() for run in runs}) == 4
+
+    @function
+    def gradient(x):
+        with GradientTape() as tape:
+            tape.watch(x)
+            out = layer(x, training=True)
+        return out, tape.gradient(out, x)
+
+    kept, slope = gradient(ops.convert_to_tensor(x))
+    assert np.array_equal(kept.numpy(), slope.numpy())  # the backward pass sees the same masks
+
+
+class CalledLSTM(layers.LSTMCell):
+    def call(self, inputs, states, training=False):
+        return super().call(inputs, states, training)
+
+
+@pytest.mark.parametrize("rates", [{"dropout": 0.5}, {"recurrent_dropout": 0.5}], ids=str)
+@pytest.mark.parametrize("make", [lambda **kw: CalledLSTM(3, **kw), lambda **kw: [layers.LSTMCell(4), layers.LSTMCell(3, **kw)]],
+                         ids=["called", "second"])
+def test_masks_of_cells_in_the_loop_are_the_same_at_all_steps(make, rates):
+    """Against a loop in Python in which one call draws the masks and all steps use them."""
+    layer = layers.RNN(make(**rates, seed=5), return_sequences=True)
+    layer(X)
+    cell = layer.cell.cells[-1] if isinstance(layer.cell, layers.StackedRNNCells) else layer.cell
+    before = cell.seed_generator.state.numpy()
+    got = layer(X, training=True).numpy()
+    cell.seed_generator.state.assign(before)
+    np.testing.assert_allclose(function(lambda x: layer(x, training=True))(X).numpy(), got, rtol=1e-5, atol=1e-6)
+    cell.seed_generator.state.assign(before)
+    states, outputs = layer.get_initial_state(len(X)), []
+    with cell.same_masks():
+        for t in range(X.shape[1]):
+            output, states = layer.cell(X[:, t], states, training=True)
+            outputs.append(output.numpy())
+    np.testing.assert_allclose(got, np.stack(outputs, 1), rtol=1e-5, atol=1e-6)
+    assert not np.allclose(got, layer(X).numpy())
 
 
 @pytest.mark.parametrize(("merge", "flags"), [

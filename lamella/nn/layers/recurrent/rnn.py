@@ -24,7 +24,9 @@ class RNN(Layer):
 
     Args:
         cell: object with `call(inputs, states) -> (output, states)` and `state_size` (size or list of sizes), such as
-            `LSTMCell`; or a list of them, which are stacked. It may use variables, but not assign any.
+            `LSTMCell`; or a list of them, which are stacked. Variables that it assigns (the seeds of dropout are some)
+            go from step to step; a cell with `dropout` drops the same places in all steps of a sequence, a `Dropout`
+            layer in a cell others in each.
         return_sequences: whether the outputs of all steps are returned, (batch, steps, ...), or the last one.
         return_state: whether the last states are returned after the output.
         go_backwards: whether time runs backwards; the outputs then come in that order.
