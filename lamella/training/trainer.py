@@ -140,8 +140,9 @@ class Trainer(Predicting):
                 "test", validation, size, False, validation_steps, "fit: validation_data", callbacks
             )
         callbacks.params |= {"steps": runner.steps, "metrics": self._expected_logs(compiled, validator is not None)}
-        if isinstance(runner, ArrayRunner):
-            runner.prepare()
+        for one in (runner, validator):
+            if isinstance(one, ArrayRunner):
+                one.prepare()  # bad values are found before the first epoch
         return self._fit_loop(runner, validator, callbacks, range(initial_epoch, epochs), due)
 
     def _fit_loop(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from lamella import ops
-from lamella.frontend import Tensor
+from lamella.frontend import Tensor, check_values
 from lamella.nn.layers.categorical.encoding import checked_output_mode, encode, encoded_shape, refuse_sparse
-from lamella.nn.layers.checks import positive_int
+from lamella.nn.layers.checks import indices_below, positive_int
 from lamella.nn.layers.keras_tensor import KerasTensor
 from lamella.nn.layers.layer import LAYERS, Layer
 
@@ -24,8 +26,9 @@ class CategoryEncoding(Layer):
         sparse: False; tensors are dense.
 
     Raises:
-        ValueError: no `num_tokens`, an unknown mode, `count_weights` in another mode than "count", or an integer out
-            of range where its value is known (in Keras it leaves no trace).
+        ValueError: no `num_tokens`, an unknown mode, or `count_weights` in another mode than "count".
+        IndexError: an integer out of range, in eager calls and in the arguments of compiled programs. One that a
+            program computes leaves no trace in the encoding, as all do in Keras.
 
     Source:
         As Keras; with three axes and more it encodes along the last one, as Keras' documentation says.
@@ -47,7 +50,12 @@ class CategoryEncoding(Layer):
         if count_weights is not None and self.output_mode != "count":
             raise ValueError(f"Layer {self.name!r} takes count_weights only with output_mode='count', received "
                              f"{self.output_mode!r}.")
+        check_values(ops.convert_to_tensor(inputs), self.check_indices)
         return encode(ops.cast(inputs, "int64"), self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+
+    def check_indices(self, indices: np.ndarray) -> None:
+        """Raise IndexError for the first integer outside of [0, num_tokens)."""
+        indices_below(self.num_tokens, indices, self.name)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         return encoded_shape(input_shape, self.output_mode, self.num_tokens)
