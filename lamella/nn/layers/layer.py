@@ -122,9 +122,12 @@ class Layer(LayerState):
         Uses `compute_output_shape` where a layer defines it, otherwise traces `call` on shapes.
         """
         if type(self).compute_output_shape is Layer.compute_output_shape:
-            return traced_output_spec(self._run, args, kwargs)
+            return self._traced_spec(*args, **kwargs)
         shape = self.compute_output_shape(tree.map_structure(lambda x: x.shape, first_input(args, kwargs)))
         return tensors_of_shapes(shape, self.compute_dtype)
+
+    def _traced_spec(self, *args: Any, **kwargs: Any) -> Any:
+        return traced_output_spec(self._run, args, kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output, None where unknown, for the shape of the (first) input."""
