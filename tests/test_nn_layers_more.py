@@ -252,7 +252,7 @@ def test_layers_work_the_same_in_a_trace(native_as_reference):
     (lambda: layers.GroupNormalization(0), ValueError, "groups of layer .* must be -1 or an int > 0"),
     (lambda: layers.RMSNormalization(axis=4)(X), ShapeError, "Layer 'rms_normalization.*': axis 4 is out of range"),
     (lambda: layers.UnitNormalization(axis=4)(X), ShapeError, "Layer 'unit_normalization.*': axis 4 is out of range"),
-    (lambda: layers.BatchNormalization(renorm=True), NotImplementedError, "renorm=True"),
+    (lambda: layers.BatchNormalization(renorm=True, renorm_clipping={"rmax": 1.0, "rmin": 2.0}), ValueError, "rmin <= rmax"),
     (lambda: layers.PReLU(shared_axes=[0])(X), ShapeError, "axis 0 is the batch"),
     (lambda: layers.PReLU()(layers.Input((None, 3))), ShapeError, "known sizes on all axes that are not shared"),
     (lambda: layers.SpatialDropout2D(0.5)(X), ShapeError, "to have 4 axes"),

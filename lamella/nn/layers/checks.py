@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+
+from lamella.errors import ShapeError
 
 
 def positive_int(argument: str, value: Any, layer_name: str) -> int:
@@ -59,3 +62,17 @@ def indices_below(size: int, indices: np.ndarray, layer_name: str) -> None:
     value = int(value) if value % 1 == 0 else value
     raise IndexError(f"Layer {layer_name!r} takes indices from 0 to {size - 1}, received {value}{where}: "
                      f"{len(bad)} of {indices.size} {'is' if len(bad) == 1 else 'are'} out of range.")
+
+
+def check_mask(mask: Any, shape: Sequence[int], layer_name: str, what: str = "mask") -> None:
+    """Raise ShapeError unless a mask (None is none) has this shape; `what` is its name in the message."""
+    if mask is not None and tuple(mask.shape) != tuple(shape):
+        raise ShapeError(f"Layer {layer_name!r} expects a {what} of shape {tuple(shape)}, received {tuple(mask.shape)}.")
+
+
+def check_broadcast(what: str, shape: Sequence[int], target: Sequence[int], layer_name: str) -> None:
+    """Raise ShapeError unless a shape broadcasts to another; `what` is its name in the message."""
+    lead = len(target) - len(shape)
+    if lead < 0 or any(n not in (1, m) for n, m in zip(shape, target[lead:], strict=True)):
+        raise ShapeError(f"Layer {layer_name!r} expects {what} to broadcast to {tuple(target)}, received shape "
+                         f"{tuple(shape)}.")

@@ -31,7 +31,11 @@ class _Merge(Layer):
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
         self._check(inputs)
         rank = max(len(x.shape) for x in inputs)
-        return self._merge([_of_rank(x, rank) for x in inputs])
+        merged = [_of_rank(x, rank) for x in inputs]
+        if any(len({size for size in sizes if size != 1}) > 1 for sizes in zip(*(x.shape for x in merged), strict=True)):
+            raise ShapeError(f"Layer {self.name!r} expects inputs of shapes that broadcast together, received "
+                             f"{', '.join(str(tuple(x.shape)) for x in inputs)}.")
+        return self._merge(merged)
 
     def _check(self, inputs: Any) -> None:
         needed = self._inputs_needed

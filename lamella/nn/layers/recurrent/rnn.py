@@ -8,6 +8,7 @@ from typing import Any
 from lamella import ops, tree
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor, Variable
+from lamella.nn.layers.checks import check_mask
 from lamella.nn.layers.input_spec import InputSpec
 from lamella.nn.layers.layer import LAYERS, Layer, deserialize, serialize
 from lamella.nn.layers.recurrent.stacked_cells import StackedRNNCells, check_cell, initial_state, output_size
@@ -76,6 +77,8 @@ class RNN(Layer):
             raise ShapeError(f"Layer {self.name!r} takes (batch, steps, ...), received shape {tuple(sequences_shape)}.")
         if isinstance(self.cell, Layer) and not self.cell.built:
             self.cell.build((sequences_shape[0], *sequences_shape[2:]))
+        last = getattr(getattr(self.cell, "input_spec", None), "axes", {}).get(-1)
+        self.input_spec = InputSpec(min_ndim=3, axes={} if last is None else {-1: last})
         if self.stateful:
             self._make_states(sequences_shape[0], sequences_shape)
 
@@ -94,9 +97,7 @@ class RNN(Layer):
     def call(self, sequences: Tensor, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         mask = tree.flatten(mask)[0]
         states = self._first_states(initial_state, sequences.shape[0])
-        if mask is not None and tuple(mask.shape) != tuple(sequences.shape[:2]):
-            raise ShapeError(f"Layer {self.name!r} expects a mask of shape {tuple(sequences.shape[:2])}, "
-                             f"received {tuple(mask.shape)}.")
+        check_mask(mask, sequences.shape[:2], self.name)
         run = TimeLoop(self.cell, self.return_sequences, self.go_backwards, self.zero_output_for_mask, training)
         output, states = run.run(sequences, states, mask)
         flat = tree.flatten(states)
