@@ -299,14 +299,34 @@ def test_scan_of_trees_nothing_and_no_steps():
     assert float(empty[0]) == 2 and empty[1].shape == (0,)
 
 
-def test_bad_bodies_name_the_cause():
-    counter = Variable(0.0, name="counter")
-    with pytest.raises(LamellaError, match="'counter' can't be assigned inside of 'count'"):
-        def count(total, _):
-            counter.assign_add(1.0)
-            return total, None
+def test_steps_may_assign_variables():
+    count, last = Variable(0, name="count"), Variable(np.zeros(2, np.float32), name="last")
 
-        ops.scan(count, 0.0, length=3)
+    def step(total, x):
+        seen = last.value()
+        count.assign_add(1)
+        last.assign(x)
+        return total + ops.sum(x * last), ops.sum(seen)
+
+    def both(xs):
+        outer = ops.scan(lambda total, x: (ops.scan(step, total, ops.stack([x, 2.0 * x]))[0], last), 0.0, xs)
+        return outer[0], ops.scan(step, 0.0, xs)[1], outer[1]
+
+    xs = np.arange(1.0, 7.0, dtype=np.float32).reshape(3, 2)
+    want = [5 * float((xs * xs).sum()), [2 * 11.0, 3.0, 7.0], (2 * xs).tolist()]
+    for run, calls in ((both, 1), (function(both), 2)):
+        last.assign([0.0, 0.0])
+        total, seen, after = run(xs)
+        assert float(total) == want[0] and seen.numpy().tolist() == want[1] and after.numpy().tolist() == want[2]
+        assert int(count.numpy()) == calls * 9 and last.numpy().tolist() == [5.0, 6.0]
+    with GradientTape() as tape:
+        x = ops.convert_to_tensor(xs)
+        tape.watch(x)
+        total = ops.scan(step, 0.0, x)[0]
+    np.testing.assert_allclose(tape.gradient(total, x).numpy(), xs)  # of what a variable holds there is no gradient
+
+
+def test_bad_bodies_name_the_cause():
     with pytest.raises(ShapeError, match=r"value 0 comes in as float32\[2\] and goes out as float32\[2,2\]"):
         ops.scan(lambda s, _: (s * np.ones((2, 2), np.float32), None), np.ones(2, np.float32), length=3)
     with pytest.raises(ShapeError, match=r"one length.*received \[3, 4\]"):

@@ -236,9 +236,9 @@ def test_inputs_are_cast_and_lists_are_arrays():
 def test_embedding_masks_and_refuses_foreign_indices():
     layer = layers.Embedding(4, 2, mask_zero=True)
     assert layer(np.array([[1, 0]])).shape == (1, 2, 2)
-    with pytest.raises(IndexError, match=r"rows 0\.\.3, received index 4 at \(0, 1\)"):
+    with pytest.raises(IndexError, match=r"takes indices from 0 to 3, received 4 in row 0, at \(0, 1\): 1 of 2 is out of"):
         layer(np.array([[1, 4]]))
-    with pytest.raises(IndexError, match="received index -1"):
+    with pytest.raises(IndexError, match="received -1"):
         layer(np.array([[-1]]))
 
 

@@ -14,6 +14,7 @@ from lamella.errors import ShapeError
 from lamella.frontend import TensorSpec, trace
 from lamella.nn import layers
 from lamella.nn.masks import get_mask, set_mask
+from lamella.training import Model
 
 RNG = np.random.default_rng(17)
 FIRST = "channels_first"
@@ -98,6 +99,32 @@ def test_batch_normalization_leaves_masked_places_out():
         ours(X3, training=True, mask=mask[:, 0])
 
 
+RENORM = [{}, {"renorm_clipping": {"rmin": 0.5, "rmax": 2.0, "dmax": 0.1}, "renorm_momentum": 0.7},
+          {"renorm_clipping": {"rmax": 1.5}, "scale": False, "center": False, "axis": 1}]
+
+
+@pytest.mark.parametrize("kwargs", RENORM, ids=range(3))
+def test_batch_renormalization_as_keras(same_as_keras, kwargs):
+    pair = same_as_keras("BatchNormalization", {"renorm": True, "momentum": 0.8, **kwargs}, IMAGE, training=True)
+    pair.theirs(IMAGE, training=True)  # ours has trained in the comparison already
+    for step, x in enumerate((3 * IMAGE + 1, IMAGE * 0.1, IMAGE - 5)):
+        got, want = pair.ours(x, training=True), np.asarray(pair.theirs(x, training=True))
+        np.testing.assert_allclose(got.numpy(), want, rtol=1e-4, atol=1e-4 * np.abs(want).max(), err_msg=f"{step}")
+    np.testing.assert_allclose(pair.ours(IMAGE).numpy(), np.asarray(pair.theirs(IMAGE)), rtol=1e-4, atol=1e-4)
+    assert [w.name for w in pair.ours.weights] == [w.name for w in pair.theirs.weights]
+    for mine, other in zip(pair.ours.get_weights(), pair.theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, other, rtol=1e-4, atol=1e-5)
+
+
+def test_masked_numbers_do_not_reach_the_statistics():
+    x, mask = X3.copy(), np.ones((3, 6), bool)
+    x[0, 2], mask[0, 2] = np.nan, False
+    for kwargs in ({}, {"renorm": True}):
+        layer = layers.BatchNormalization(**kwargs)
+        assert np.isfinite(layer(x, training=True, mask=mask).numpy()[mask]).all()
+        assert all(np.isfinite(w).all() for w in layer.get_weights())
+
+
 def test_spectral_normalization():
     keras = pytest.importorskip("keras")
     ours = layers.SpectralNormalization(layers.Conv2D(3, 2), power_iterations=2)
@@ -164,13 +191,29 @@ def test_noise_keeps_mean_and_variance():
     assert not np.array_equal(layer(x, training=True), layer(x, training=True))
 
 
+@pytest.mark.parametrize("masked", [(0, 1), (0,), (1,), (0, 1, 2), (0, 2)], ids=str)
+@pytest.mark.parametrize("name", ["Add", "Multiply", "Maximum", "Minimum", "Average", "Concatenate"])
+def test_merging_of_masked_inputs_as_keras(name, masked):
+    keras = pytest.importorskip("keras")
+    arrays = [normal(2, 5, 3) * (RNG.random((2, 5, 1)) < 0.5) for _ in range(max(2, max(masked) + 1))]
+
+    def outputs(module, model):
+        inputs = [module.Input((5, 3)) for _ in arrays]
+        merged = getattr(module, name)()([module.Masking()(x) if i in masked else x for i, x in enumerate(inputs)])
+        return model(inputs, [merged, module.GlobalAveragePooling1D()(merged)])  # the second shows the mask
+
+    got, want = outputs(layers, Model)(arrays), outputs(keras.layers, keras.Model)(arrays)
+    for a, b in zip(got, want, strict=True):
+        np.testing.assert_allclose(a.numpy(), np.asarray(b), rtol=1e-6, atol=1e-6)
+
+
 def test_masks_from_masking_pass_through_merging():
     x = np.array([[[1.0], [0.0], [2.0]]], np.float32)
     a, b = layers.Masking()(x), layers.Masking()(x[:, ::-1] * [[[1.0], [1.0], [0.0]]])
     assert get_mask(a).numpy().tolist() == [[True, False, True]]
     assert get_mask(layers.Add()([a, b])).numpy().tolist() == [[True, False, True]]
     assert get_mask(layers.Add()([a, ops.ones((1, 3, 1))])) is None
-    assert get_mask(layers.Concatenate()([a, b])).numpy().tolist() == [[True, False, False]]
+    assert get_mask(layers.Concatenate()([a, b])).numpy().tolist() == [[True, False, True]]
     assert get_mask(layers.Concatenate(axis=1)([a, x])).numpy().tolist() == [[True, False, True, True, True, True]]
     step = ops.ones((1, 3, 2))
     set_mask(step, ops.convert_to_tensor([[True, True, False]]))
@@ -212,7 +255,7 @@ def test_layers_work_the_same_in_a_trace(native_as_reference):
     (lambda: layers.GroupNormalization(0), ValueError, "groups of layer .* must be -1 or an int > 0"),
     (lambda: layers.RMSNormalization(axis=4)(X), ShapeError, "Layer 'rms_normalization.*': axis 4 is out of range"),
     (lambda: layers.UnitNormalization(axis=4)(X), ShapeError, "Layer 'unit_normalization.*': axis 4 is out of range"),
-    (lambda: layers.BatchNormalization(renorm=True), NotImplementedError, "renorm=True"),
+    (lambda: layers.BatchNormalization(renorm=True, renorm_clipping={"rmax": 1.0, "rmin": 2.0}), ValueError, "rmin <= rmax"),
     (lambda: layers.PReLU(shared_axes=[0])(X), ShapeError, "axis 0 is the batch"),
     (lambda: layers.PReLU()(layers.Input((None, 3))), ShapeError, "known sizes on all axes that are not shared"),
     (lambda: layers.SpatialDropout2D(0.5)(X), ShapeError, "to have 4 axes"),

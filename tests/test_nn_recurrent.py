@@ -12,7 +12,7 @@ keras = pytest.importorskip("keras")
 jax = pytest.importorskip("jax")
 
 from lamella import ops, tree  # noqa: E402
-from lamella.errors import LamellaError, ShapeError  # noqa: E402
+from lamella.errors import ShapeError  # noqa: E402
 from lamella.frontend import GradientTape, Variable, function  # noqa: E402
 from lamella.nn import layers  # noqa: E402
 from lamella.settings import settings  # noqa: E402
@@ -188,18 +188,82 @@ def test_custom_cell(flags):
     assert np.abs(outputs[2]).max() == 0
 
 
-def test_a_cell_that_assigns_is_refused():
-    class Counting(layers.SimpleRNNCell):
-        def build(self, input_shape):
-            super().build(input_shape)
-            self.count = Variable(0.0, trainable=False, name="count")
+class Counting(layers.SimpleRNNCell):
+    """Overrides `call`, so that its parts run in the loop."""
 
-        def call(self, inputs, states, training=False):
-            self.count.assign_add(1.0)
-            return super().call(inputs, states, training)
+    def build(self, input_shape):
+        super().build(input_shape)
+        self.count = Variable(0.0, trainable=False, name="count")
 
-    with pytest.raises(LamellaError, match="count' can't be assigned inside"):
-        layers.RNN(Counting(3))(X)
+    def call(self, inputs, states, training=False):
+        self.count.assign_add(1.0)
+        return super().call(inputs, states, training)
+
+
+class Dropping(layers.Layer):
+    """A cell of the user's with a layer of dropout; its output shows what was kept."""
+
+    state_size = output_size = 4
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.drop = layers.Dropout(0.5, seed=3)
+
+    def call(self, inputs, states, training=False):
+        return self.drop(inputs, training=training), states
+
+
+def test_a_cell_may_assign_variables():
+    layer = layers.RNN(Counting(3))
+    layer(X)
+    function(layer)(X)
+    assert layer.cell.count.numpy() == 2 * X.shape[1]
+
+
+def test_dropout_layers_in_a_cell_drop_other_places_in_each_step():
+    layer, x = layers.RNN(Dropping(), return_sequences=True), np.ones((3, 9, 4), np.float32)
+    assert np.array_equal(layer(x).numpy(), x)
+    runs = [run(x).numpy() for run in (lambda x: layer(x, training=True), function(lambda x: layer(x, training=True))) * 2]
+    assert all(set(run.ravel().tolist()) == {0.0, 2.0} for run in runs)
+    assert all(len({step.tobytes() for step in run.swapaxes(0, 1)}) > 6 for run in runs)
+    assert len({run.tobytes() for run in runs}) == 4
+
+    @function
+    def gradient(x):
+        with GradientTape() as tape:
+            tape.watch(x)
+            out = layer(x, training=True)
+        return out, tape.gradient(out, x)
+
+    kept, slope = gradient(ops.convert_to_tensor(x))
+    assert np.array_equal(kept.numpy(), slope.numpy())  # the backward pass sees the same masks
+
+
+class CalledLSTM(layers.LSTMCell):
+    def call(self, inputs, states, training=False):
+        return super().call(inputs, states, training)
+
+
+@pytest.mark.parametrize("rates", [{"dropout": 0.5}, {"recurrent_dropout": 0.5}], ids=str)
+@pytest.mark.parametrize("make", [lambda **kw: CalledLSTM(3, **kw), lambda **kw: [layers.LSTMCell(4), layers.LSTMCell(3, **kw)]],
+                         ids=["called", "second"])
+def test_masks_of_cells_in_the_loop_are_the_same_at_all_steps(make, rates):
+    """Against a loop in Python in which one call draws the masks and all steps use them."""
+    layer = layers.RNN(make(**rates, seed=5), return_sequences=True)
+    layer(X)
+    cell = layer.cell.cells[-1] if isinstance(layer.cell, layers.StackedRNNCells) else layer.cell
+    before = cell.seed_generator.state.numpy()
+    got = layer(X, training=True).numpy()
+    cell.seed_generator.state.assign(before)
+    np.testing.assert_allclose(function(lambda x: layer(x, training=True))(X).numpy(), got, rtol=1e-5, atol=1e-6)
+    cell.seed_generator.state.assign(before)
+    states, outputs = layer.get_initial_state(len(X)), []
+    with cell.same_masks():
+        for t in range(X.shape[1]):
+            output, states = layer.cell(X[:, t], states, training=True)
+            outputs.append(output.numpy())
+    np.testing.assert_allclose(got, np.stack(outputs, 1), rtol=1e-5, atol=1e-6)
+    assert not np.allclose(got, layer(X).numpy())
 
 
 @pytest.mark.parametrize(("merge", "flags"), [
@@ -232,7 +296,7 @@ def test_bidirectional_takes_another_backward_layer_and_states():
     assert_same(both[0](X, initial_state=first), both[1](X, initial_state=first))
     with pytest.raises(ValueError, match="walk the other way"):
         layers.Bidirectional(layers.GRU(3), backward_layer=layers.GRU(3))
-    with pytest.raises(ValueError, match="merge_mode must be one of"):
+    with pytest.raises(ValueError, match="merge_mode of layer .* must be one of"):
         layers.Bidirectional(layers.GRU(3), merge_mode="max")
     with pytest.raises(ValueError, match="needs a recurrent layer"):
         layers.Bidirectional(layers.Dense(3))
@@ -385,7 +449,7 @@ def test_fit_trains_an_lstm_inside_of_the_epoch_loop():
     (lambda: layers.LSTM(0), ValueError, "units of layer 'lstm_cell.*' must be an int > 0"),
     (lambda: layers.LSTM(3, dropout=2.0), ValueError, r"dropout of layer 'lstm_cell.*' must be a finite number"),
     (lambda: layers.LSTM(3, unit=4), TypeError, "no argument 'unit'"),
-    (lambda: layers.LSTM(3)(normal(2, 4)), ShapeError, "takes .batch, steps, ...., received shape"),
+    (lambda: layers.LSTM(3)(normal(2, 4)), ShapeError, r"at least 3 axes, received shape \(2, 4\)"),
     (lambda: layers.RNN(3), ValueError, "needs cells, which have call"),
     (lambda: layers.StackedRNNCells([]), ValueError, "at least one cell"),
     (lambda: layers.GRU(3)(X, mask=MASK[:, :2]), ShapeError, r"expects a mask of shape \(3, 5\), received \(3, 2\)"),

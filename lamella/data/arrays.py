@@ -12,22 +12,25 @@ from lamella.settings import settings
 from lamella.tree import map_structure
 
 
-def as_array(x: Any, name: str = "data") -> np.ndarray:
+def as_array(x: Any, name: str = "data", strings: bool = False) -> np.ndarray:
     """One array-like object as a numpy array; nothing is copied where the object shares its memory.
 
     Args:
         x: ndarray, an object with `__array__` (pandas, polars, JAX, torch, Tensor) or `__dlpack__`, or nested lists of
             numbers.
         name: what the errors call it, such as `"x"`.
+        strings: whether strings may be among it; lists of them become arrays of objects.
 
     Raises:
         ShapeError: a ragged list; the message names the first row that differs.
-        DTypeError: strings, objects, complex numbers, or an object that is no array.
+        DTypeError: strings (unless they may be), objects, complex numbers, or an object that is no array.
 
     Example:
         >>> as_array([[1, 2], [3, 4]]).shape
         (2, 2)
     """
+    if strings and _holds_strings(x):
+        return np.asarray(x, object if isinstance(x, (list, tuple)) else None)
     if isinstance(x, np.ndarray):
         return _numeric(x, name)
     if hasattr(x, "__array__"):
@@ -42,10 +45,10 @@ def as_array(x: Any, name: str = "data") -> np.ndarray:
     )
 
 
-def as_arrays(x: Any, name: str = "data") -> Any:
+def as_arrays(x: Any, name: str = "data", strings: bool = False) -> Any:
     """A tree of arrays from a tree of array-likes; float64 becomes `floatx`, other dtypes stay.
 
-    A list of numbers (nested or not) is one array, a list of arrays is several.
+    A list of numbers (nested or not) is one array, a list of arrays is several. See `as_array` for `strings`.
 
     Example:
         >>> as_arrays([[1.0, 2.0], [3.0, 4.0]]).dtype
@@ -54,12 +57,12 @@ def as_arrays(x: Any, name: str = "data") -> Any:
         2
     """
     if x is None or is_array_like(x):
-        return None if x is None else _to_floatx(as_array(x, name))
+        return None if x is None else _to_floatx(as_array(x, name, strings))
     if isinstance(x, dict):
-        return {key: as_arrays(value, f"{name}[{key!r}]") for key, value in x.items()}
+        return {key: as_arrays(value, f"{name}[{key!r}]", strings) for key, value in x.items()}
     if isinstance(x, (list, tuple)):
-        return type(x)(as_arrays(value, f"{name}[{i}]") for i, value in enumerate(x))
-    return _to_floatx(as_array(x, name))
+        return type(x)(as_arrays(value, f"{name}[{i}]", strings) for i, value in enumerate(x))
+    return _to_floatx(as_array(x, name, strings))
 
 
 def is_array_like(x: Any) -> bool:
@@ -81,9 +84,20 @@ def rows(tree: Any, index: Any) -> Any:
 
 def _is_list_of_numbers(x: Any) -> bool:
     """Judged by the first innermost item; strings count too, so that they reach the error about strings."""
+    return isinstance(_innermost(x), (list, tuple, bool, int, float, str, bytes, np.generic))
+
+
+def _innermost(x: Any) -> Any:
     while isinstance(x, (list, tuple)) and len(x):
         x = x[0]
-    return isinstance(x, (list, tuple, bool, int, float, str, np.generic))
+    return x
+
+
+def _holds_strings(x: Any) -> bool:
+    if isinstance(x, (str, bytes, list, tuple)):
+        return isinstance(_innermost(x), (str, bytes))
+    kind = getattr(getattr(x, "dtype", None), "kind", "")
+    return kind in tuple("US") or (kind == "O" and np.size(x) > 0 and isinstance(np.asarray(x).flat[0], (str, bytes)))
 
 
 def _to_floatx(array: np.ndarray) -> np.ndarray:
@@ -104,7 +118,8 @@ def _numeric(array: np.ndarray, name: str) -> np.ndarray:
     if array.dtype.kind in "USO" and array.size:
         first = array.reshape(-1)[0]
         what = "strings" if array.dtype.kind in "US" or isinstance(first, str) else f"objects ({type(first).__name__})"
-        raise DTypeError(f"{name} holds {what}, not numbers; the first is {first!r}. Encode them as numbers first.")
+        raise DTypeError(f"{name} holds {what}, not numbers; the first is {first!r}. Encode them as numbers first, for "
+                          "example with StringLookup or TextVectorization.")
     raise DTypeError(f"{name} has dtype {array.dtype}, which no tensor can have.")
 
 

@@ -18,6 +18,9 @@ from lamella.frontend.random import make_seed
 class Dataset:
     """A re-iterable sequence of trees of tensors; methods return a new dataset and never change this one.
 
+    Tuples and dicts are trees, lists are arrays, as in `tf.data`. Strings come as numpy arrays, for layers such as
+    `TextVectorization` in `map`.
+
     Example:
         >>> data = Dataset.from_tensor_slices((np.arange(10.0), np.arange(10))).batch(4)
         >>> [x.shape for x, y in data]
@@ -35,14 +38,14 @@ class Dataset:
         Raises:
             ShapeError: lengths differ.
         """
-        arrays = as_arrays(tensors, "tensors")
+        arrays = _arrays(tensors, "tensors")
         n = check_lengths({"tensors": tree.flatten(arrays)}, "from_tensor_slices")
         return _Rows(arrays, n)
 
     @staticmethod
     def from_generator(generator: Callable[[], Any], length: int | None = None) -> Dataset:
         """What `generator()` yields, called anew for each pass."""
-        return Dataset(lambda: (as_arrays(item) for item in generator()), length)
+        return Dataset(lambda: (_arrays(item, "an item") for item in generator()), length)
 
     def __iter__(self) -> Iterator[Any]:
         return (tree.map_structure(_tensor, item) for item in self._make())
@@ -156,8 +159,15 @@ class _Passes:
         return np.random.default_rng(self._next())
 
 
+def _arrays(structure: Any, name: str) -> Any:
+    if isinstance(structure, tuple):
+        return tuple(_arrays(part, f"{name}[{i}]") for i, part in enumerate(structure))
+    return as_arrays(structure, name, strings=True)
+
+
 def _tensor(leaf: Any) -> Any:
-    return None if leaf is None else Tensor(leaf)
+    holds_strings = isinstance(leaf, str) or np.asarray(leaf).dtype.kind in "USO"
+    return leaf if leaf is None or holds_strings else Tensor(leaf)
 
 
 def _batched(items: Iterator[Any], size: int, drop: bool) -> Iterator[Any]:

@@ -29,4 +29,5 @@ from lamella.frontend.tracing import Trace as Trace
 from lamella.frontend.tracing import Traced as Traced
 from lamella.frontend.tracing import spec_of as spec_of
 from lamella.frontend.tracing import trace as trace
+from lamella.frontend.value_checks import check_values as check_values
 from lamella.frontend.variable import Variable as Variable

@@ -122,6 +122,7 @@ class Specialization:
         with self._lock:
             for buffer, leaf in zip(self._buffers, leaves, strict=True):
                 np.copyto(buffer, leaf._array if type(leaf) is Tensor else leaf)  # type: ignore[arg-type]
+            self.traced.check_inputs(self._buffers)
             self._call.run()
             results = [Tensor(a.copy()) for a in self._outputs]  # the buffers belong to the next call
         return results[0] if self._single else self.traced.unflatten(results)
@@ -129,7 +130,9 @@ class Specialization:
     def replay(self, leaves: Sequence[Any]) -> Any:
         """Run equation by equation in sight of the open tapes."""
         traced, graph = self.traced, self.traced.graph
-        values = [convert_to_tensor(x) for x in leaves] + [v._stored() for v in traced.variables]
+        inputs = [convert_to_tensor(x) for x in leaves]
+        traced.check_inputs([x._concrete() for x in inputs])
+        values = inputs + [v._stored() for v in traced.variables]
         env: dict[Var, Tensor] = dict(zip(graph.inputs, values, strict=True))
 
         def read(atom: Var | Literal) -> Tensor:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from lamella.errors import LamellaError, ShapeError
+from lamella.errors import ShapeError
 from lamella.frontend.binding import bind, cast, convert_to_tensor, is_number
 from lamella.frontend.state import context, state
 from lamella.frontend.tensor import Tensor, TensorLike
@@ -23,6 +24,7 @@ class BodyTrace(Trace):
 
     Attributes:
         lifted: tensors from around, in order of first use.
+        carried: variables that a step assigns, with their values at its start.
     """
 
     def __init__(self, name: str) -> None:
@@ -30,6 +32,7 @@ class BodyTrace(Trace):
         self._outer = state.trace, state.tapes
         self._lifted: dict[int, tuple[Tensor, Var]] = {}
         self._values: dict[Variable, Tensor] = {}
+        self.carried: dict[Variable, Tensor] = {}
 
     @property
     def lifted(self) -> list[Tensor]:
@@ -58,21 +61,19 @@ class BodyTrace(Trace):
         return self._lifted[id(tensor)][1]
 
     def read(self, variable: Variable) -> Tensor:
-        """The variable's value before the loop."""
-        if variable not in self._values:
-            with context(*self._outer):
-                self._values[variable] = variable._stored()
-        inner = self.wrap(self._lift(self._values[variable]))
+        """The variable's value at this point of the step; before the loop, if no step assigns it."""
+        inner = self.assigned.get(variable, self.carried.get(variable))
+        if inner is None:
+            if variable not in self._values:
+                with context(*self._outer):
+                    self._values[variable] = variable._stored()
+            inner = self.wrap(self._lift(self._values[variable]))
         for tape in state.tapes:
             tape.read(variable, inner)
         return inner
 
     def assign(self, variable: Variable, value: Tensor) -> None:
-        raise LamellaError(
-            f"Variable {variable.path!r} can't be assigned inside of {self.name!r}, the body of a loop: its steps pass "
-            "on only what they carry. Carry the value as state and assign it after the loop (random numbers: draw the "
-            "seed or the mask before the loop)."
-        )
+        self.assigned[variable] = self.wrap(self.atom(bind("stop_gradient", value)))
 
 
 def loop(lo: Any, hi: Any, step: Callable[..., Carry], carry: Sequence[Tensor], name: str = "body") -> Carry:
@@ -84,17 +85,18 @@ def loop(lo: Any, hi: Any, step: Callable[..., Carry], carry: Sequence[Tensor], 
         carry: values before the first step.
         name: of the body, for messages.
 
+    Variables that a step assigns are carried too, and assigned after the loop.
+
     Raises:
         ShapeError: a step returns other types than it gets.
-        LamellaError: a step assigns a variable.
 
     Example:
         >>> (total,) = loop(0, 5, lambda i, x: [x + 2.0], [convert_to_tensor(1.0)])
         >>> total.item()
         11.0
     """
-    graph, consts, _ = trace_body(step, carry, name)
-    return list(bind("loop", _bound(lo), _bound(hi), *carry, *consts, body=graph, n_carry=len(carry)))
+    body = trace_body(step, carry, name)
+    return body.run(_bound(lo), _bound(hi), carry, [])
 
 
 def scan_loop(
@@ -116,6 +118,7 @@ def scan_loop(
     buffers: list[TensorType] = []
 
     def body(index: Tensor, *values: Tensor) -> Carry:
+        buffers.clear()
         at = bind("sub", convert_to_tensor(steps - 1, "int64"), index) if reverse else index
         after, rows = step(at, *values)
         _check_carry(name, values, after)
@@ -128,34 +131,72 @@ def scan_loop(
                            if steps else buffer)
         return [*after, *written]
 
-    graph, consts, n = trace_body(body, carry, name)
+    traced = trace_body(body, carry, name)
     empty = [_zeros(t) for t in buffers]
     if not steps:
         return list(carry), empty
-    results = bind("loop", _bound(0), _bound(steps), *carry, *empty, *consts, body=graph, n_carry=n)
-    return list(results[: len(carry)]), list(results[len(carry) :])
+    results = traced.run(_bound(0), _bound(steps), carry, empty)
+    return results[: len(carry)], results[len(carry) :]
 
 
-def trace_body(
-    step: Callable[..., Carry], carry: Sequence[Tensor], name: str
-) -> tuple[Graph, list[Tensor], int]:
-    """The graph `(i, carry..., constants...) -> carry`, the constants, and the number of carries.
+@dataclass(frozen=True)
+class Body:
+    """A traced step.
 
-    A step may return more than it gets: values made of inputs that it added to the trace itself, which follow `carry`.
+    Attributes:
+        graph: `(i, carry..., variables..., more..., constants...) -> (carry..., variables..., more...)`.
+        variables: that a step assigns.
+        constants: tensors from around.
     """
+
+    graph: Graph
+    variables: list[Variable]
+    constants: list[Tensor]
+
+    def run(self, lo: Tensor, hi: Tensor, carry: Sequence[Tensor], more: Sequence[Tensor]) -> Carry:
+        """Run the steps and assign the variables; the last values of `carry` and `more`."""
+        values = [*carry, *(variable.value() for variable in self.variables), *more]
+        results = list(bind("loop", lo, hi, *values, *self.constants, body=self.graph, n_carry=len(values)))
+        split = len(carry) + len(self.variables)
+        for variable, value in zip(self.variables, results[len(carry) : split], strict=True):
+            variable.assign(value)
+        return results[: len(carry)] + results[split:]
+
+
+def trace_body(step: Callable[..., Carry], carry: Sequence[Tensor], name: str) -> Body:
+    """Trace one step.
+
+    It may return more than it gets: values made of inputs that it added to the trace itself, which follow `carry`.
+    Which variables it assigns is known after a first trace; a second one then carries them from its start.
+    """
+    variables: list[Variable] = []
+    while True:
+        inner, outputs = _trace_once(step, carry, variables, name)
+        found = [variable for variable in inner.assigned if variable not in inner.carried]
+        if not found:
+            break
+        variables += found
+    builder = inner.builder
+    consts = [v for _, v in inner._lifted.values()]
+    own = [v for v in builder.inputs if v not in set(consts)]
+    builder.inputs[:] = [*own, *consts]
+    return Body(check(builder.build(outputs, name)), variables, inner.lifted)
+
+
+def _trace_once(
+    step: Callable[..., Carry], carry: Sequence[Tensor], variables: Sequence[Variable], name: str
+) -> tuple[BodyTrace, list[Atom]]:
     inner = BodyTrace(name)
     index = inner.input(TensorSpec((), "int64"), "i")
     given = [inner.input(TensorSpec(x.shape, x.dtype), f"carry{i}") for i, x in enumerate(carry)]
+    inner.carried = {v: inner.input(TensorSpec(v.shape, v.dtype), v.path) for v in variables}
     with context(inner):
         results = step(index, *given)
         if len(results) == len(given):
             _check_carry(name, given, results)
         outputs = [inner.atom(_as_tensor(x, v)) for x, v in _paired(results, given)]
-    builder = inner.builder
-    consts = [v for _, v in inner._lifted.values()]
-    own = [v for v in builder.inputs if v not in set(consts)]
-    builder.inputs[:] = [*own, *consts]
-    return check(builder.build(outputs, name)), inner.lifted, len(outputs)
+        outputs[len(given) : len(given)] = [inner.atom(inner.read(v)) for v in variables]
+    return inner, outputs
 
 
 def _paired(results: Sequence[Any], given: Sequence[Tensor]) -> list[tuple[Any, Tensor | None]]:

@@ -18,6 +18,7 @@ from lamella.frontend.dtypes import standardize_dtype
 from lamella.frontend.stages import Lowered
 from lamella.frontend.state import context, state
 from lamella.frontend.tensor import Tensor, TensorLike
+from lamella.frontend.value_checks import Check, on_inputs
 from lamella.frontend.variable import Variable
 from lamella.ir import Atom, Builder, Eqn, Graph, Literal, Source, TensorType, Var, check, dtype_name, format_graph
 
@@ -48,11 +49,13 @@ class Trace:
     Attributes:
         captured: variables that became graph inputs, in order of first use.
         assigned: the last value that was assigned to a variable.
+        checks: atoms and what is to look at their values.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.builder = Builder()
+        self.checks: list[tuple[Atom, Check]] = []
         self.captured: dict[Variable, Tensor] = {}
         self.assigned: dict[Variable, Tensor] = {}
         self._pinned: dict[int, tuple[Tensor, Var]] = {}
@@ -156,6 +159,7 @@ class Traced:
         structure: tree of the results; a `TensorSpec` stands for each tensor, other leaves (such as None) stand for
             themselves.
         n_inputs: number of inputs that are not variables.
+        checks: position of an input, and what must look at its values before each run.
     """
 
     graph: Graph
@@ -163,6 +167,12 @@ class Traced:
     assigned: list[int]
     structure: Any
     n_inputs: int
+    checks: list[tuple[int, Check]]
+
+    def check_inputs(self, arrays: Sequence[np.ndarray]) -> None:
+        """Let the checks look at the inputs that are not variables."""
+        for position, look in self.checks:
+            look(arrays[position])
 
     @property
     def n_results(self) -> int:
@@ -220,9 +230,10 @@ def trace(fn: Callable[..., Any], specs: Sequence[Any], name: str = "") -> Trace
     variables = list(tracer.captured)
     assigned = [i for i, v in enumerate(variables) if v in tracer.assigned]
     outputs += [tracer.atom(tracer.assigned[variables[i]]) for i in assigned]
+    checks = on_inputs(tracer.checks, tracer.builder.eqns, tracer.builder.inputs[:n_inputs])
     tracer.builder.eqns[:] = _live(tracer.builder.eqns, outputs)
     graph = check(tracer.builder.build(outputs, tracer.name))
-    return Traced(graph, variables, assigned, structure, n_inputs)
+    return Traced(graph, variables, assigned, structure, n_inputs, checks)
 
 
 def _live(eqns: Sequence[Eqn], outputs: Sequence[Atom]) -> list[Eqn]:

@@ -21,7 +21,7 @@ def scan(
     `f` is traced once, and the steps run as one loop: in a compiled program natively, otherwise in the interpreter.
 
     Args:
-        f: function of the state and a row; tensors from around may be used, variables read but not assigned.
+        f: function of the state and a row; tensors and variables from around may be used.
         init: tree of tensors, the state before the first step.
         xs: tree of tensors (length, ...), or None.
         length: number of steps, needed without `xs`.
@@ -33,7 +33,6 @@ def scan(
 
     Raises:
         ShapeError: lengths differ, or the state changes its type.
-        LamellaError: `f` assigns a variable.
 
     Source:
         keras.ops.scan.
@@ -97,7 +96,6 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Tensor, Any], Any], in
 
     Raises:
         ShapeError: the value changes its type, or a bound is no integer scalar.
-        LamellaError: `body_fun` assigns a variable.
 
     Source:
         keras.ops.fori_loop.

@@ -39,6 +39,7 @@ class Model(Trainer, Layer):
         (1, 2)
     """
 
+    _kind = "Model"
     _untracked = Layer._untracked | {"_compiled", "_programs", "_predict_calls", "history", "optimizer"}
 
     def __init__(

@@ -139,6 +139,8 @@ def fast_call(program: StepProgram) -> Callable[[np.ndarray], Any]:
         return lambda x: program([x])
     (buffer,), run, lock, (result,) = program.inputs, program.run, program.lock, program.results
     copyto, array = np.copyto, np.array
+    if program.traced.checks:
+        return lambda x: program([x])
 
     def call(x: np.ndarray) -> Any:
         with lock:

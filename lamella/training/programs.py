@@ -92,6 +92,7 @@ class StepProgram:
         with self.lock:
             for buffer, leaf in zip(self.inputs, leaves, strict=True):
                 np.copyto(buffer, leaf)
+            self.traced.check_inputs(self.inputs)
             self.run()
             return self.traced.unflatten([np.array(result) for result in self.results])
 
@@ -137,7 +138,7 @@ class EpochProgram:
     ) -> None:
         sizes = [s for s in (batch_size if n >= batch_size else 0, n % batch_size) if s]
         traces = [trace(function, [specs_of(batch, size)], name) for size in sizes]
-        self.structure = traces[0].structure
+        self.structure, self.check_inputs = traces[0].structure, traces[0].check_inputs
         keep = tuple(i for i, path in enumerate(_result_names(self.structure)) if collect(path))
         steps = [Step(size, traced, keep) for size, traced in zip(sizes, traces, strict=True)]
         self.n, self.batch_size, self.shuffled = n, batch_size, shuffled
@@ -188,10 +189,12 @@ class EpochCall:
             array.fill(0)  # touch the pages now, not in the middle of the epoch
         self.buffers = dict(zip(program.names, arrays, strict=True))
         variables = [buffer_of(v) for v in program.program.written + program.program.read]
+        data = data_leaves(batch)
+        program.check_inputs(data)  # once, on all rows: the epoch itself does not look
         inputs = [
             self._lo,
             self._hi,
-            *data_leaves(batch),
+            *data,
             *([self.order] if program.shuffled else []),
             *arrays,
             *(map(np.copy, variables) if copies else variables),

@@ -7,6 +7,7 @@ from typing import Any
 
 from lamella.frontend import name_scope
 from lamella.nn.layers import InputLayer, Layer
+from lamella.nn.layers.categorical.host_layer import HostLayer
 from lamella.nn.layers.keras_tensor import KerasTensor
 from lamella.training.functional import FunctionalGraph
 from lamella.training.model import Model
@@ -58,7 +59,7 @@ class Sequential(Model):
         """Put a layer (or an `Input`) on top of the stack.
 
         Raises:
-            TypeError: no layer.
+            TypeError: no layer, or one of strings.
             ValueError: the name is taken, or an input that does not come first.
         """
         if isinstance(layer, KerasTensor) and layer.history is not None:
@@ -70,6 +71,8 @@ class Sequential(Model):
             return
         if not isinstance(layer, Layer):
             raise TypeError(f"Sequential {self.name!r} takes layers, received {layer!r} ({type(layer).__name__}).")
+        if isinstance(layer, HostLayer):
+            layer.refuse_to_be_compiled()
         if any(layer.name == other.name for other in self._stack):
             raise ValueError(f"Sequential {self.name!r} has a layer named {layer.name!r} already; names must differ.")
         if not self._stack and not self._tensors:

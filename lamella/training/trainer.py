@@ -145,8 +145,9 @@ class Trainer(Profiling):
                 "test", validation, size, False, validation_steps, "fit: validation_data", callbacks
             )
         callbacks.params |= {"steps": runner.steps, "metrics": self._expected_logs(compiled, validator is not None)}
-        if isinstance(runner, ArrayRunner):
-            runner.prepare()
+        for one in (runner, validator):
+            if isinstance(one, ArrayRunner):
+                one.prepare()  # bad values are found before the first epoch
         history = self._fit_loop(runner, validator, callbacks, range(initial_epoch, epochs), due)
         if "profile" in settings.log:
             self._print_profiles()

@@ -18,6 +18,15 @@ from lamella.nn.layers.attention import (
     MultiHeadAttention,
     ReversibleEmbedding,
 )
+from lamella.nn.layers.categorical import (
+    CategoryEncoding,
+    Discretization,
+    HashedCrossing,
+    Hashing,
+    IntegerLookup,
+    StringLookup,
+    TextVectorization,
+)
 from lamella.nn.layers.convolution import Conv1D, Conv2D, Conv3D
 from lamella.nn.layers.convolution_transpose import Conv1DTranspose, Conv2DTranspose, Conv3DTranspose
 from lamella.nn.layers.dense import Dense
@@ -57,6 +66,7 @@ from lamella.nn.layers.image import (
 from lamella.nn.layers.input_layer import Input, InputLayer
 from lamella.nn.layers.input_spec import InputSpec
 from lamella.nn.layers.keras_tensor import KerasTensor
+from lamella.nn.layers.lambda_layer import Lambda
 from lamella.nn.layers.layer import Layer, deserialize, get, serialize
 from lamella.nn.layers.masking import Masking
 from lamella.nn.layers.merging import (
@@ -115,6 +125,7 @@ from lamella.nn.layers.separable_convolution import SeparableConv1D, SeparableCo
 from lamella.nn.layers.shaping import Flatten, Identity, Permute, RepeatVector, Reshape
 from lamella.nn.layers.spatial_dropout import SpatialDropout1D, SpatialDropout2D, SpatialDropout3D
 from lamella.nn.layers.spectral_normalization import SpectralNormalization
+from lamella.nn.layers.spectrograms import MelSpectrogram, STFTSpectrogram
 from lamella.nn.layers.time_distributed import TimeDistributed
 from lamella.nn.layers.unit_normalization import UnitNormalization
 from lamella.nn.layers.upsampling import UpSampling1D, UpSampling2D, UpSampling3D
@@ -139,6 +150,9 @@ __all__ = [
     "AutoContrast", "CenterCrop", "Pipeline", "RandomBrightness", "RandomContrast", "RandomCrop", "RandomErasing",
     "RandomFlip", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomRotation", "RandomSaturation", "RandomShear",
     "RandomTranslation", "RandomZoom", "Resizing", "Solarization",
+    "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup",
+    "TextVectorization",
+    "Lambda", "MelSpectrogram", "STFTSpectrogram",
     "Activation", "ActivityRegularization", "AdaptiveAveragePooling1D", "AdaptiveAveragePooling2D",
     "AdaptiveAveragePooling3D", "AdaptiveMaxPooling1D", "AdaptiveMaxPooling2D", "AdaptiveMaxPooling3D", "Add",
     "AlphaDropout", "Average", "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "AvgPool1D", "AvgPool2D",

@@ -8,7 +8,7 @@ from typing import Any
 from lamella import ops
 from lamella.frontend import Tensor
 from lamella.nn import activations
-from lamella.nn.layers.checks import finite_float
+from lamella.nn.layers.checks import check_broadcast, finite_float
 from lamella.nn.layers.layer import LAYERS, Layer
 
 
@@ -150,6 +150,7 @@ class Softmax(_Elementwise):
 
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
         if mask is not None:
+            check_broadcast("mask", mask.shape, inputs.shape, self.name)
             low = -3e4 if inputs.dtype == "float16" else -1e9
             inputs = inputs + (1.0 - ops.cast(mask, inputs.dtype)) * low
         axis = self.axis if isinstance(self.axis, int) else tuple(self.axis)

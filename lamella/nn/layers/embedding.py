@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from lamella import ops
-from lamella.frontend import Tensor
-from lamella.frontend.state import is_tracing
+from lamella.frontend import Tensor, check_values
 from lamella.nn import constraints, initializers, regularizers
-from lamella.nn.layers.checks import positive_int
+from lamella.nn.layers.checks import indices_below, positive_int
 from lamella.nn.layers.layer import LAYERS, Layer
 
 
@@ -27,7 +26,9 @@ class Embedding(Layer):
         input_length: accepted and ignored, as in Keras.
 
     Raises:
-        IndexError: an index out of range, in eager use (Keras gives NaN or wraps round); names its value and place.
+        IndexError: an index out of range (Keras gives NaN or wraps round); names its value and place. In `fit`,
+            `evaluate`, `predict` and compiled functions it is looked for in their arguments, before they run; there an
+            index that the program itself computes is moved into the range.
 
     Example:
         >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
@@ -61,18 +62,13 @@ class Embedding(Layer):
             self._initial_weights = None
 
     def call(self, inputs: Tensor) -> Tensor:
+        check_values(inputs, self.check_indices)
         indices = inputs if "int" in str(inputs.dtype) else ops.cast(inputs, "int32")
-        if not is_tracing():
-            self.check_indices(np.asarray(indices))
         return ops.cast(ops.take(self.embeddings, indices, axis=0), self.compute_dtype)
 
     def check_indices(self, indices: np.ndarray) -> None:
         """Raise IndexError for the first index outside of [0, input_dim)."""
-        bad = np.argwhere((indices < 0) | (indices >= self.input_dim))
-        if len(bad):
-            place = tuple(int(i) for i in bad[0])
-            raise IndexError(f"Layer {self.name!r} has rows 0..{self.input_dim - 1}, received index {indices[place]} "
-                             f"at {place} ({len(bad)} such indices).")
+        indices_below(self.input_dim, indices, self.name)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         return ops.not_equal(inputs, 0) if self.mask_zero else None

@@ -7,6 +7,7 @@ from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor
+from lamella.nn.layers.checks import check_mask
 from lamella.nn.layers.layer import LAYERS
 from lamella.nn.layers.spatial import Sizes, SpatialLayer
 
@@ -104,6 +105,7 @@ class GlobalAveragePooling1D(_GlobalAveragePooling):
     def call(self, inputs: Tensor, mask: Any = None) -> Tensor:
         if mask is None:
             return super().call(inputs)
+        check_mask(mask, (inputs.shape[0], *(inputs.shape[axis] for axis in self._spatial_axes)), self.name)
         kept = ops.expand_dims(ops.cast(mask, inputs.dtype), self._channel_axis)
         axis = self._spatial_axes
         return ops.sum(inputs * kept, axis, self.keepdims) / ops.sum(kept, axis, self.keepdims)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lamella.errors import DTypeError
 from lamella.frontend import standardize_dtype
 from lamella.nn.layers.keras_tensor import KerasTensor, record
 from lamella.nn.layers.layer import LAYERS, Layer
@@ -23,6 +24,7 @@ class InputLayer(Layer):
 
     Raises:
         ValueError: neither or both of `shape` and `batch_shape`, or a bad size.
+        DTypeError: no such dtype, or strings.
 
     Example:
         >>> InputLayer((784,)).output
@@ -42,6 +44,9 @@ class InputLayer(Layer):
         if any(size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < 0)
                for size in batch_shape):
             raise ValueError(f"Input {self.name!r} needs sizes >= 0 or None, received {tuple(batch_shape)}.")
+        if str(dtype) in ("string", "str"):
+            raise DTypeError(f"Input {self.name!r} cannot be of dtype {dtype}: models compute with numbers. Apply "
+                             "TextVectorization or StringLookup to the strings before the model.")
         self.batch_shape = tuple(batch_shape)
         self._dtype = standardize_dtype(dtype)
         self.built = True

@@ -53,11 +53,13 @@ class InputSpec:
 
 
 def check_input(spec: Any, inputs: Any, layer_name: str) -> None:
-    """Hold `inputs` against a tree of specs.
+    """Hold `inputs` against a tree of specs; None demands nothing.
 
     Raises:
         ShapeError: the number of inputs or one of them does not fit; names the layer, what was expected and received.
     """
+    if spec is None:
+        return
     specs = tree.flatten(spec)
     leaves = tree.flatten(inputs)
     if len(specs) != len(leaves):

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from lamella import ops, tree
+from lamella.errors import DTypeError, ShapeError, did_you_mean
 from lamella.frontend import Tensor, Variable, current_remat_scope, name_scope
 from lamella.nn import regularizers
 from lamella.nn import dtype_policy as policies
 from lamella.nn.dtype_policy import DTypePolicy, DTypePolicyMap, is_float
 from lamella.nn.layers.arguments import (
+    argument_names,
     array_of_numbers,
     call_parameters,
     first_input,
@@ -25,6 +27,7 @@ from lamella.nn.layers.arguments import (
 from lamella.nn.layers.call_context import call_context, current_training, is_outermost
 from lamella.nn.layers.input_spec import InputSpec, check_input
 from lamella.nn.layers.keras_tensor import KerasTensor, Node, is_symbolic, record
+from lamella.nn.layers.naming_errors import name_layer, named_init
 from lamella.nn.layers.output_spec import traced_output_spec
 from lamella.nn.layers.rematerialization import rematerialized
 from lamella.nn.layers.state import LayerState
@@ -73,12 +76,15 @@ class Layer(LayerState):
     _initialized = False
     _call_parameters: tuple[str, ...] = ()
     _trains_by_default = False
+    _kind = "Layer"  # in messages
     supports_masking = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "call" in vars(cls):
             cls._call_parameters, cls._trains_by_default = call_parameters(vars(cls)["call"])
+        if "__init__" in vars(cls) and cls.__module__.startswith("lamella."):  # users' errors stay as they are
+            cls.__init__ = named_init(vars(cls)["__init__"])  # type: ignore[method-assign]
         if "build" in vars(cls):
             cls.build = scoped_build(vars(cls)["build"])  # type: ignore[method-assign]
 
@@ -104,7 +110,8 @@ class Layer(LayerState):
         self._building = False
         self._input_shape_arg = input_shape_argument(kwargs)
         if kwargs:
-            raise TypeError(f"{type(self).__name__} has no argument {', '.join(map(repr, kwargs))}.")
+            raise TypeError(f"{type(self).__name__} has no argument {', '.join(map(repr, kwargs))}. "
+                            + did_you_mean(next(iter(kwargs)), argument_names(type(self))))
 
     # -- to override --------------------------------------------------------------------------------------------------
 
@@ -127,9 +134,12 @@ class Layer(LayerState):
         Uses `compute_output_shape` where a layer defines it, otherwise traces `call` on shapes.
         """
         if type(self).compute_output_shape is Layer.compute_output_shape:
-            return traced_output_spec(self._run, args, kwargs)
+            return self._traced_spec(*args, **kwargs)
         shape = self.compute_output_shape(tree.map_structure(lambda x: x.shape, first_input(args, kwargs)))
         return tensors_of_shapes(shape, self.compute_dtype)
+
+    def _traced_spec(self, *args: Any, **kwargs: Any) -> Any:
+        return traced_output_spec(self._run, args, kwargs)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output, None where unknown, for the shape of the (first) input."""
@@ -158,10 +168,11 @@ class Layer(LayerState):
         kwargs = {key: self._convert(value) for key, value in kwargs.items()}
         if is_outermost():
             self._clear_losses()
-        self._ensure_built(args, kwargs)
         inputs = first_input(args, kwargs)
-        if self.input_spec is not None:
+        if not self.built:
             check_input(self.input_spec, inputs, self.name)
+            self._ensure_built(args, kwargs)
+        check_input(self.input_spec, inputs, self.name)
         if is_symbolic((args, kwargs)):
             symbols, options = tree.map_structure(self._as_converted, (args, kwargs))
             return record(self, args, kwargs, self.compute_output_spec(*symbols, **options))
@@ -178,7 +189,11 @@ class Layer(LayerState):
         if "mask" in parameters and parameters.index("mask") >= len(args) and kwargs.get("mask") is None:
             kwargs["mask"] = masks_of(first_input(args, kwargs))
         with call_context(self, training), name_scope(self.name):
-            outputs = rematerialized(self)(*args, **kwargs)
+            try:
+                outputs = rematerialized(self)(*args, **kwargs)
+            except (ShapeError, DTypeError) as error:
+                name_layer(error, self)
+                raise
             self._penalize_activity(outputs)
         return outputs
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor
 from lamella.nn.layers.layer import LAYERS, Layer
+from lamella.nn.masks import get_mask
 
 
 class _Merge(Layer):
@@ -30,7 +31,11 @@ class _Merge(Layer):
     def call(self, inputs: Sequence[Tensor]) -> Tensor:
         self._check(inputs)
         rank = max(len(x.shape) for x in inputs)
-        return self._merge([_of_rank(x, rank) for x in inputs])
+        merged = [_of_rank(x, rank) for x in inputs]
+        if any(len({size for size in sizes if size != 1}) > 1 for sizes in zip(*(x.shape for x in merged), strict=True)):
+            raise ShapeError(f"Layer {self.name!r} expects inputs of shapes that broadcast together, received "
+                             f"{', '.join(str(tuple(x.shape)) for x in inputs)}.")
+        return self._merge(merged)
 
     def _check(self, inputs: Any) -> None:
         needed = self._inputs_needed
@@ -41,6 +46,22 @@ class _Merge(Layer):
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
         raise NotImplementedError
+
+
+def _where_kept(x: Tensor, mask: Any, other: Any) -> Tensor:
+    """`x`, and `other` in its masked places."""
+    return x if mask is None else ops.where(ops.expand_dims(mask, -1), x, other)
+
+
+def _extreme(choose: Callable[[Tensor, Tensor], Tensor], inputs: list[Tensor]) -> Tensor:
+    """Merge pair by pair; a masked place takes the value of the other input, as Keras."""
+    output, kept = inputs[0], get_mask(inputs[0])
+    for x in inputs[1:]:
+        mask = get_mask(x)
+        x = _where_kept(x, mask, output)
+        output = choose(_where_kept(output, kept, x), x)
+        kept = None if mask is None or kept is None else ops.logical_or(kept, mask)
+    return output
 
 
 def _of_rank(x: Tensor, rank: int) -> Tensor:
@@ -78,7 +99,7 @@ class Subtract(_Merge):
 
 @LAYERS.register()
 class Multiply(_Merge):
-    """The product of all inputs, element by element.
+    """The product of all inputs, element by element; masked places count as 1, or 0 where all inputs are masked.
 
     Example:
         >>> Multiply()([2.0 * ops.ones((1, 2)), ops.ones((1, 2))]).numpy().tolist()
@@ -86,7 +107,10 @@ class Multiply(_Merge):
     """
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return functools.reduce(ops.multiply, inputs)
+        masks = [get_mask(x) for x in inputs]
+        product = functools.reduce(ops.multiply, [_where_kept(x, mask, 1) for x, mask in zip(inputs, masks, strict=True)])
+        all_masked = all(mask is not None for mask in masks)
+        return _where_kept(product, functools.reduce(ops.logical_or, masks), 0) if all_masked else product
 
 
 @LAYERS.register()
@@ -104,7 +128,7 @@ class Average(_Merge):
 
 @LAYERS.register()
 class Maximum(_Merge):
-    """The largest of the inputs, element by element.
+    """The largest of the inputs, element by element; masked places do not count.
 
     Example:
         >>> Maximum()([ops.ones((1, 2)), ops.zeros((1, 2))]).numpy().tolist()
@@ -112,12 +136,12 @@ class Maximum(_Merge):
     """
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return functools.reduce(ops.maximum, inputs)
+        return _extreme(ops.maximum, inputs)
 
 
 @LAYERS.register()
 class Minimum(_Merge):
-    """The smallest of the inputs, element by element.
+    """The smallest of the inputs, element by element; masked places do not count.
 
     Example:
         >>> Minimum()([ops.ones((1, 2)), ops.zeros((1, 2))]).numpy().tolist()
@@ -125,7 +149,7 @@ class Minimum(_Merge):
     """
 
     def _merge(self, inputs: list[Tensor]) -> Tensor:
-        return functools.reduce(ops.minimum, inputs)
+        return _extreme(ops.minimum, inputs)
 
 
 @LAYERS.register()
@@ -159,7 +183,7 @@ class Concatenate(_Merge):
         return ops.concatenate(list(inputs), axis=self.axis)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        """The masks behind one another, or where the features are joined, the places that all inputs keep."""
+        """The masks behind one another, or where the features are joined, the places that one of the inputs keeps."""
         if not isinstance(previous_mask, (list, tuple)) or all(mask is None for mask in previous_mask):
             return None
         full = []
@@ -168,7 +192,7 @@ class Concatenate(_Merge):
             missing = len(x.shape) - len(flags.shape)
             flags = ops.reshape(flags, (*flags.shape, *([1] * missing))) if missing else flags
             full.append(ops.broadcast_to(flags, x.shape))
-        return ops.all(ops.concatenate(full, axis=self.axis), axis=-1)
+        return ops.any(ops.concatenate(full, axis=self.axis), axis=-1)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "axis": self.axis}

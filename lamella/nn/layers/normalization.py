@@ -10,6 +10,7 @@ from lamella.errors import ShapeError
 from lamella.frontend import Tensor
 from lamella.ir.types import wide
 from lamella.nn import constraints, initializers, regularizers
+from lamella.nn.layers.batch_renormalization import Renormalization, follow
 from lamella.nn.layers.checks import finite_float
 from lamella.nn.layers.input_spec import InputSpec
 from lamella.nn.layers.layer import LAYERS, Layer
@@ -80,9 +81,9 @@ class AffineNormalization(Layer):
 
 def _masked_moments(x: Tensor, axes: tuple[int, ...], kept: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and variance over `axes` of the places that are kept."""
-    count = ops.sum(kept, axis=axes, keepdims=True) + settings.epsilon
-    mean = ops.sum(x * kept, axis=axes, keepdims=True) / count
-    return mean, ops.sum(ops.square(x - mean) * kept, axis=axes, keepdims=True) / count
+    count = ops.sum(ops.cast(kept, x.dtype), axis=axes, keepdims=True) + settings.epsilon
+    mean = ops.sum(ops.where(kept, x, 0), axis=axes, keepdims=True) / count
+    return mean, ops.sum(ops.where(kept, ops.square(x - mean), 0), axis=axes, keepdims=True) / count
 
 
 def _moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor]:
@@ -127,6 +128,7 @@ class BatchNormalization(AffineNormalization):
     While training μ and σ² (÷ N) are those of the batch, and the moving ones follow:
     moving ← moving · m + batch · (1 − m). Otherwise, and always with `trainable=False`, the moving ones are used.
     With a mask only the places that it keeps count: μ = Σ x / (count + 1e-7), likewise σ².
+    With `renorm` the normalized values of the batch are corrected to x̂ · r + d before γ and β; see `Renormalization`.
 
     Args:
         axis: the channel axis.
@@ -135,15 +137,17 @@ class BatchNormalization(AffineNormalization):
         center, scale: whether there are β and γ.
         beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer: first values.
         beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint: of the weights.
-        renorm, renorm_clipping, renorm_momentum: batch renormalization is not implemented.
+        renorm: whether to use batch renormalization.
+        renorm_clipping: its bounds, `{"rmin": ..., "rmax": ..., "dmax": ...}`.
+        renorm_momentum: that of its statistics.
         synchronized: accepted for compatibility; the statistics are always those of the whole batch.
 
     Raises:
         ShapeError: an axis out of range or of unknown size, or a mask that is not the inputs without their channels.
-        NotImplementedError: `renorm=True`.
+        ValueError: bounds of `renorm_clipping` that leave nothing.
 
     Source:
-        Ioffe and Szegedy 2015, arXiv:1502.03167; momentum and biased variance as in Keras.
+        Ioffe and Szegedy 2015, arXiv:1502.03167; Ioffe 2017, arXiv:1702.03275; momentum and biased variance as in Keras.
 
     Example:
         >>> layer = BatchNormalization(epsilon=0.0)
@@ -159,9 +163,9 @@ class BatchNormalization(AffineNormalization):
                  renorm_momentum: float = 0.99, synchronized: bool = False, **kwargs: Any) -> None:
         super().__init__(axis, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer,
                          gamma_regularizer, beta_constraint, gamma_constraint, **kwargs)
-        if renorm:
-            raise NotImplementedError(f"Layer {self.name!r}: renorm=True is not implemented.")
-        self.renorm_clipping, self.renorm_momentum = renorm_clipping, renorm_momentum
+        self.renorm_clipping = renorm_clipping
+        self.renorm_momentum = finite_float("renorm_momentum", renorm_momentum, self.name, 0.0, 1.0)
+        self.renorm = Renormalization(self, renorm_clipping, self.renorm_momentum) if renorm else None
         self.synchronized = bool(synchronized)
         self.momentum = finite_float("momentum", momentum, self.name, 0.0, 1.0)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
@@ -177,6 +181,8 @@ class BatchNormalization(AffineNormalization):
                                            autocast=False)
         self.moving_variance = self.add_weight(shape, self.moving_variance_initializer, name="moving_variance",
                                                trainable=False, autocast=False)
+        if self.renorm is not None:
+            self.renorm.build(shape, self.moving_mean_initializer, self.moving_variance_initializer)
         self.input_spec = InputSpec(ndim=len(input_shape), axes=sizes)
 
     def call(self, inputs: Tensor, training: bool = False, mask: Any = None) -> Tensor:
@@ -188,30 +194,32 @@ class BatchNormalization(AffineNormalization):
         if training and self.trainable:
             axes = tuple(axis for axis in range(len(x.shape)) if axis not in keep)
             mean, variance = _moments(x, axes) if kept is None else _masked_moments(x, axes, kept)
-            self._follow(self.moving_mean, mean)
-            self._follow(self.moving_variance, variance)
             if kept is None:
-                return self._affine(_normalize(axes, self.epsilon, mean, variance)(x), None, shape, dtype)
-            centred = x - mean
-        else:
-            centred = x - ops.reshape(ops.cast(self.moving_mean, dtype), shape)
-            variance = ops.reshape(ops.cast(self.moving_variance, dtype), shape)
+                normal = _normalize(axes, self.epsilon, mean, variance)(x)
+            else:
+                normal = (x - mean) * ops.rsqrt(variance + self.epsilon)
+            if self.renorm is not None:
+                r, d = self.renorm.correct(mean, variance)
+                normal = normal * r + d
+            else:
+                follow(self.moving_mean, mean, self.momentum)
+                follow(self.moving_variance, variance, self.momentum)
+            return self._affine(normal, None, shape, dtype)
+        centred = x - ops.reshape(ops.cast(self.moving_mean, dtype), shape)
+        variance = ops.reshape(ops.cast(self.moving_variance, dtype), shape)
         return self._affine(centred, ops.rsqrt(variance + self.epsilon), shape, dtype)
 
     def _kept(self, mask: Any, x: Tensor) -> Tensor:
-        """The mask as weights of the positions; it lies along the axes before the last, as in Keras."""
+        """The mask of the elements; it lies along the axes before the last, as in Keras."""
         if tuple(mask.shape) != tuple(x.shape[:-1]):
             raise ShapeError(f"Layer {self.name!r} expects a mask of shape {tuple(x.shape[:-1])}, received "
                              f"{tuple(mask.shape)}.")
-        return ops.broadcast_to(ops.expand_dims(ops.cast(mask, x.dtype), -1), x.shape)
-
-    def _follow(self, moving: Any, batch: Tensor) -> None:
-        batch = ops.cast(ops.reshape(ops.stop_gradient(batch), moving.shape), moving.dtype)
-        moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
+        return ops.broadcast_to(ops.expand_dims(ops.cast(mask, "bool"), -1), x.shape)
 
     def get_config(self) -> dict[str, Any]:
         return {
-            **super().get_config(), "momentum": self.momentum, "synchronized": self.synchronized, "renorm": False,
+            **super().get_config(), "momentum": self.momentum, "synchronized": self.synchronized,
+            "renorm": self.renorm is not None,
             "renorm_clipping": self.renorm_clipping, "renorm_momentum": self.renorm_momentum,
             "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
             "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),

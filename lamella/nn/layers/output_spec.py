@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lamella import tree
+from lamella.errors import ShapeError
 from lamella.frontend import TensorSpec, trace
 from lamella.nn.layers.keras_tensor import KerasTensor
 
@@ -25,7 +26,12 @@ def traced_output_spec(call: Callable[..., Any], args: tuple[Any, ...], kwargs: 
         >>> traced_output_spec(lambda x: x + 1.0, (KerasTensor((None, 3)),), {})
         <KerasTensor shape=(None, 3), dtype=float32>
     """
-    small, large = (_structure(call, args, kwargs, size) for size in _STAND_INS)
+    try:
+        small, large = (_structure(call, args, kwargs, size) for size in _STAND_INS)
+    except ShapeError as error:
+        if str(_STAND_INS[0]) in str(error):
+            error.args = (f"{error} Here {_STAND_INS[0]} stands for a size that is not known yet.",)
+        raise
     return tree.map_structure(_merge, small, large)
 
 

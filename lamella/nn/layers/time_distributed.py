@@ -8,6 +8,7 @@ from typing import Any
 from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor
+from lamella.nn.layers.checks import check_mask
 from lamella.nn.layers.layer import LAYERS
 from lamella.nn.layers.normalization import BatchNormalization
 from lamella.nn.layers.wrapper import Wrapper
@@ -46,9 +47,7 @@ class TimeDistributed(Wrapper):
 
     def call(self, inputs: Tensor, training: bool = False, mask: Any = None) -> Tensor:
         batch, steps = inputs.shape[:2]
-        if mask is not None and tuple(mask.shape) != (batch, steps):
-            raise ShapeError(f"Layer {self.name!r} expects a mask of shape {(batch, steps)}, received "
-                             f"{tuple(mask.shape)}.")
+        check_mask(mask, (batch, steps), self.name)
         masked = mask is not None and "mask" in self.layer._call_parameters
         if training and any(isinstance(layer, BatchNormalization) for layer in self.layer._flatten_layers()):
             results = [self.layer(inputs[:, step], training=training, **({"mask": mask[:, step]} if masked else {}))

@@ -7,7 +7,7 @@ from typing import Any
 from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor, random
-from lamella.nn.layers.checks import finite_float
+from lamella.nn.layers.checks import check_mask, finite_float
 from lamella.nn.layers.layer import LAYERS, Layer
 from lamella.ops.attention import both, causal_mask, masked_softmax
 
@@ -72,6 +72,11 @@ class Attention(Layer):
         if not listed or len(shapes) not in (2, 3) or any(len(s) != 3 for s in shapes):
             raise ShapeError(f"Layer {self.name!r} takes a list of query (batch, T, size), value and perhaps key "
                              f"(batch, S, size), received shapes {shapes}.")
+        query, value, key = shapes[0], shapes[1], shapes[-1]
+        pairs = [(query[0], value[0]), (query[2], key[2]), *zip(value[:2], key[:2], strict=True)]
+        if any(None not in pair and len(set(pair)) > 1 for pair in pairs):
+            raise ShapeError(f"Layer {self.name!r} expects a query (batch, T, size) and a value and key (batch, S, size) with "
+                             f"the same batch, and the same size of query and key; received shapes {shapes}.")
 
     def call(self, inputs: Any, mask: Any = None, training: bool = False, return_attention_scores: bool = False,
              use_causal_mask: bool = False) -> Any:
@@ -94,9 +99,7 @@ class Attention(Layer):
         given = list(mask) if isinstance(mask, (list, tuple)) else [mask, None]
         pair = [None if m is None else ops.cast(m, "bool") for m in (given + [None])[:2]]
         for m, x, what in zip(pair, (query, value), ("query", "value"), strict=True):
-            if m is not None and tuple(m.shape) != tuple(x.shape[:2]):
-                raise ShapeError(f"Layer {self.name!r} expects a mask of the {what} of shape {tuple(x.shape[:2])}, "
-                                 f"received {tuple(m.shape)}.")
+            check_mask(m, x.shape[:2], self.name, f"mask of the {what}")
         return pair[0], pair[1]
 
     def _scores(self, query: Tensor, key: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from lamella.errors import ShapeError
 from lamella.frontend import Tensor, random
 from lamella.nn import constraints, initializers, regularizers
 from lamella.nn.layers.attention.einsum_dense import EinsumDense
-from lamella.nn.layers.checks import finite_float, positive_int
+from lamella.nn.layers.checks import check_broadcast, check_mask, finite_float, positive_int
 from lamella.nn.layers.layer import Layer
 from lamella.nn.masks import get_mask
 from lamella.ops.attention import both, causal_mask, window_mask
@@ -77,12 +77,12 @@ class HeadAttention(Layer):
         tensors = (query, value, key)
         own = [get_mask(x) if m is None else m for m, x in zip(masks, tensors, strict=True)]
         seen = None if attention_mask is None else ops.cast(attention_mask, "bool")
+        if seen is not None and len(query.shape) == 3:
+            check_broadcast("attention_mask", seen.shape[-2:], (query.shape[1], key.shape[1]), self.name)
         for m, x, axis, what in zip(own, tensors, (2, 1, 1), ("query", "value", "key"), strict=True):
             if m is None or (what == "key" and key is value):
                 continue
-            if tuple(m.shape) != tuple(x.shape[:2]):
-                raise ShapeError(f"Layer {self.name!r} expects a {what}_mask of shape {tuple(x.shape[:2])}, received "
-                                 f"{tuple(m.shape)}.")
+            check_mask(m, x.shape[:2], self.name, f"{what}_mask")
             seen = both(seen, ops.expand_dims(ops.cast(m, "bool"), axis))
         t, s = query.shape[1], key.shape[1]
         if causal:

@@ -26,7 +26,7 @@ class ReversibleEmbedding(Embedding):
         **kwargs: arguments of `Layer`.
 
     Raises:
-        IndexError: an index out of range, in eager use.
+        IndexError: an index out of range, where `Embedding` looks for it.
 
     Source:
         Press and Wolf 2017, "Using the output embedding to improve language models".

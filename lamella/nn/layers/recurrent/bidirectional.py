@@ -43,12 +43,12 @@ class Bidirectional(Layer):
 
     def __init__(self, layer: Any, merge_mode: str | None = "concat", weights: Any = None, backward_layer: Any = None,
                  **kwargs: Any) -> None:
+        super().__init__(**kwargs)
         recurrent = isinstance(layer, Layer) and hasattr(layer, "go_backwards")
         if not recurrent:
-            raise ValueError(f"Bidirectional needs a recurrent layer, received {layer!r}.")
+            raise ValueError(f"Layer {self.name!r} needs a recurrent layer, received {layer!r}.")
         if merge_mode not in _MERGES:
-            raise ValueError(f"merge_mode must be one of {list(_MERGES)}, received {merge_mode!r}.")
-        super().__init__(**kwargs)
+            raise ValueError(f"merge_mode of layer {self.name!r} must be one of {list(_MERGES)}, received {merge_mode!r}.")
         self.merge_mode = merge_mode
         self.forward_layer = _copy(layer, f"forward_{_plain(layer.name)}")
         self._own_backward = backward_layer is not None

@@ -75,7 +75,7 @@ class ConvLSTMCell(LSTMCell):
     def prepare(self, inputs: Tensor, training: bool) -> tuple[Tensor, Constants]:
         lead, shape = inputs.shape[: -self.rank - 1], inputs.shape[-self.rank - 2 :]
         if training and self.dropout:
-            inputs = inputs * self._mask(shape, self.dropout)
+            inputs = inputs * self._mask(shape, self.dropout, 0)
         flat = ops.reshape(inputs, (-1, *shape[1:]))  # all steps in one batch
         rows = ops.conv(flat, self._cast(self.kernel), self.strides, self.padding, self.data_format, self.dilation_rate)
         if self.use_bias:
@@ -84,7 +84,7 @@ class ConvLSTMCell(LSTMCell):
         rows = ops.reshape(rows, (*lead, *rows.shape[1:]))
         mask = None
         if training and self.recurrent_dropout:
-            mask = self._mask((shape[0], *self.state_shape), self.recurrent_dropout)
+            mask = self._mask((shape[0], *self.state_shape), self.recurrent_dropout, 1)
         return rows, {"kernel": self._cast(self.recurrent_kernel), "mask": mask}
 
     def step(self, row: Tensor, states: Sequence[Tensor], constants: Constants) -> tuple[Tensor, list[Tensor]]:

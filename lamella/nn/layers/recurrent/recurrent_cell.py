@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from lamella import ops
@@ -64,6 +65,7 @@ class RecurrentCell(Layer):
         self.recurrent_dropout = finite_float("recurrent_dropout", recurrent_dropout, self.name, 0.0, 1.0)
         self.seed = seed
         self.seed_generator = random.SeedGenerator(seed) if self.dropout or self.recurrent_dropout else None
+        self._mask_keys: list[Tensor] = []
         self.kernel: Any = None
         self.recurrent_kernel: Any = None
         self.bias: Any = None
@@ -104,14 +106,14 @@ class RecurrentCell(Layer):
             training: whether to drop.
         """
         if training and self.dropout:
-            inputs = inputs * self._mask(inputs.shape[-2:], self.dropout)
+            inputs = inputs * self._mask(inputs.shape[-2:], self.dropout, 0)
         rows = ops.matmul(inputs, self._cast(self.kernel))
         input_bias, recurrent_bias = self._biases()
         rows = rows if input_bias is None else rows + input_bias
         constants: Constants = {"kernel": self._cast(self.recurrent_kernel), "bias": recurrent_bias, "masks": None}
         if training and self.recurrent_dropout:
             shape = (inputs.shape[-2], self.units)
-            constants["masks"] = [self._mask(shape, self.recurrent_dropout) for _ in range(self.gates)]
+            constants["masks"] = [self._mask(shape, self.recurrent_dropout, 1 + gate) for gate in range(self.gates)]
         constants["kernels"] = self._kernels(constants)
         return rows, constants
 
@@ -146,8 +148,20 @@ class RecurrentCell(Layer):
         sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in sizes]
 
-    def _mask(self, shape: tuple[int, ...], rate: float) -> Tensor:
-        return random.dropout(ops.ones(shape, dtype=self.compute_dtype), rate, seed=self.seed_generator)
+    @contextlib.contextmanager
+    def same_masks(self) -> Iterator[None]:
+        """All calls inside drop the same places."""
+        if self.seed_generator is not None:
+            self._mask_keys = [self.seed_generator.next() for _ in range(1 + self.gates)]
+        try:
+            yield
+        finally:
+            self._mask_keys = []
+
+    def _mask(self, shape: tuple[int, ...], rate: float, index: int) -> Tensor:
+        """Mask number `index` of a step."""
+        seed = self._mask_keys[index] if self._mask_keys else self.seed_generator
+        return random.dropout(ops.ones(shape, dtype=self.compute_dtype), rate, seed=seed)
 
     def _cast(self, weight: Any) -> Tensor:
         return ops.cast(weight, self.compute_dtype)

@@ -8,6 +8,7 @@ from typing import Any
 from lamella import ops, tree
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor, Variable
+from lamella.nn.layers.checks import check_mask
 from lamella.nn.layers.input_spec import InputSpec
 from lamella.nn.layers.layer import LAYERS, Layer, deserialize, serialize
 from lamella.nn.layers.recurrent.stacked_cells import StackedRNNCells, check_cell, initial_state, output_size
@@ -24,7 +25,9 @@ class RNN(Layer):
 
     Args:
         cell: object with `call(inputs, states) -> (output, states)` and `state_size` (size or list of sizes), such as
-            `LSTMCell`; or a list of them, which are stacked. It may use variables, but not assign any.
+            `LSTMCell`; or a list of them, which are stacked. Variables that it assigns (the seeds of dropout are some)
+            go from step to step; a cell with `dropout` drops the same places in all steps of a sequence, a `Dropout`
+            layer in a cell others in each.
         return_sequences: whether the outputs of all steps are returned, (batch, steps, ...), or the last one.
         return_state: whether the last states are returned after the output.
         go_backwards: whether time runs backwards; the outputs then come in that order.
@@ -74,6 +77,8 @@ class RNN(Layer):
             raise ShapeError(f"Layer {self.name!r} takes (batch, steps, ...), received shape {tuple(sequences_shape)}.")
         if isinstance(self.cell, Layer) and not self.cell.built:
             self.cell.build((sequences_shape[0], *sequences_shape[2:]))
+        last = getattr(getattr(self.cell, "input_spec", None), "axes", {}).get(-1)
+        self.input_spec = InputSpec(min_ndim=3, axes={} if last is None else {-1: last})
         if self.stateful:
             self._make_states(sequences_shape[0], sequences_shape)
 
@@ -92,9 +97,7 @@ class RNN(Layer):
     def call(self, sequences: Tensor, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         mask = tree.flatten(mask)[0]
         states = self._first_states(initial_state, sequences.shape[0])
-        if mask is not None and tuple(mask.shape) != tuple(sequences.shape[:2]):
-            raise ShapeError(f"Layer {self.name!r} expects a mask of shape {tuple(sequences.shape[:2])}, "
-                             f"received {tuple(mask.shape)}.")
+        check_mask(mask, sequences.shape[:2], self.name)
         run = TimeLoop(self.cell, self.return_sequences, self.go_backwards, self.zero_output_for_mask, training)
         output, states = run.run(sequences, states, mask)
         flat = tree.flatten(states)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lamella.nn.layers.recurrent.rnn import RNN
-from lamella.nn.naming import to_snake_case
+from lamella.nn.naming import auto_name, to_snake_case
 
 _LAYER_ARGUMENTS = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask",
                     "activity_regularizer", "trainable", "dtype", "autocast", "name", "input_shape", "input_dim",
@@ -31,6 +31,9 @@ class SingleCellRNN(RNN):
         kwargs.pop("use_cudnn", None)
         own = {key: kwargs.pop(key) for key in _LAYER_ARGUMENTS if key in kwargs}
         shared = {key: own[key] for key in ("trainable", "dtype") if key in own}
+        if own.get("name") is None:
+            own["name"] = auto_name(type(self).__name__)
+        self.name = own["name"]  # for errors of the cell
         cell = cell_class(**cell_arguments, **kwargs, **shared, name=_cell_name(cell_class))
         super().__init__(cell, **own)
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 from lamella import ops, tree
 from lamella.frontend import Tensor
+from lamella.nn.layers.layer import Layer
+from lamella.nn.layers.recurrent.recurrent_cell import RecurrentCell
 from lamella.nn.layers.recurrent.stacked_cells import StackedRNNCells, can_prepare, output_size
 
 
@@ -36,7 +39,13 @@ class TimeLoop:
             states: tree of first states.
             mask: bool (batch, steps); a masked step leaves the states as they are.
         """
-        step, rows = self._step(time_major(inputs))
+        with contextlib.ExitStack() as stack:
+            for cell in self._cells_in_the_loop():
+                stack.enter_context(cell.same_masks())
+            return self._run(time_major(inputs), states, mask)
+
+    def _run(self, inputs: Tensor, states: Any, mask: Any) -> tuple[Tensor, Any]:
+        step, rows = self._step(inputs)
         valid = None if mask is None else time_major(ops.cast(mask, "bool"))
         carry = states, self._first_output(states, mask)
 
@@ -55,6 +64,13 @@ class TimeLoop:
             return (last if state is None or not isinstance(last, tuple) else state), states
         outputs = ops.flip(outputs, axis=0) if self.backwards else outputs
         return time_major(outputs), states
+
+    def _cells_in_the_loop(self) -> list[RecurrentCell]:
+        """The cells that may drop in each step; a single one with `prepare` does so before the loop."""
+        cell = self.cell
+        if not self.training or not isinstance(cell, Layer) or (isinstance(cell, RecurrentCell) and can_prepare(cell)):
+            return []
+        return [layer for layer in cell._flatten_layers() if isinstance(layer, RecurrentCell)]
 
     def _step(self, rows: Tensor) -> tuple[Any, Tensor]:
         """The function of one step, and the rows that it takes."""
