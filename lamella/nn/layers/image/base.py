@@ -120,9 +120,9 @@ class RandomImageLayer(ImageLayer):
         with errors_name(self):
             self.generator = random.SeedGenerator(seed)
 
-    def _uniform(self, images: Tensor, bounds: tuple[float, float]) -> Tensor:
+    def _uniform(self, images: Tensor, ends: tuple[float, float]) -> Tensor:
         """One number for each image: (batch, 1, 1, 1), float32."""
-        return random.uniform((images.shape[0], 1, 1, 1), *bounds, dtype="float32", seed=self.generator)
+        return random.uniform((images.shape[0], 1, 1, 1), *ends, dtype="float32", seed=self.generator)
 
     def _coins(self, images: Tensor, probability: Any) -> Tensor:
         """For each image whether an event of this probability happens: (batch, 1, 1, 1)."""
