@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from lamella.autodiff.reachability import dependent, needed
 from lamella.errors import GradientError
-from lamella.ir import Atom, Builder, ContractSpec, Eqn, Graph, Literal, Var
+from lamella.ir import Atom, Builder, ContractSpec, Eqn, Graph, Literal, TensorType, Var
+from lamella.ir.types import wide
 
 Backward = Callable[..., list[Atom | None]]
 
@@ -104,7 +105,7 @@ class Step:
         arriving: cotangent of each live carry after the step.
         leaving: the same before the step.
         outside: cotangent of each carry that the loop fills row by row: it stays the same.
-        sums: gradient so far of each constant that is summed step by step: before and after the step.
+        sums: gradient so far of each constant that is summed step by step, at least in float32: before and after the step.
         by_row: values that `sums` of a constant hold in row `index`.
         products: gradients that are summed at the end.
         saved: values of the body that `eqns` and `products` read.
@@ -172,16 +173,17 @@ class _Differentiation:
 
     def _leave(self, v: Var, grad: Atom | None, slices: list[tuple[Eqn, Atom]]) -> None:
         """What goes out of the step for one input of the body."""
-        b, step, before = self.b, self.step, Var(v.type)
+        b, step = self.b, self.step
         if v in self.loop.carries:
             step.leaving[v] = self._into_slices(b.full(v.type, 0) if grad is None else grad, slices)
             return
         rest = [part for part in self._terms(grad) if not self._defer(v, part)]
-        if not rest and slices and self._fill(v, before, slices):
+        if not rest and slices and self._fill(v, slices):
             return
+        before = Var(TensorType(v.shape, wide(v.dtype)))
         total: Atom = before
         for part in rest:
-            total = b.add(total, part)
+            total = b.add(total, b.cast_to(part, before.dtype))
         total = self._into_slices(total, slices)
         if total is not before:
             step.sums[v] = before, total
@@ -191,10 +193,11 @@ class _Differentiation:
         b = self.b
         for eqn, ct in slices:
             at, size = eqn.inputs[1], eqn.params["size"]
-            total = b.dynamic_update_slice(total, b.add(b.dynamic_slice(total, at, size=size), ct), at)
+            row = b.add(b.dynamic_slice(total, at, size=size), b.cast_to(ct, total.type.dtype))
+            total = b.dynamic_update_slice(total, row, at)
         return total
 
-    def _fill(self, v: Var, before: Var, slices: list[tuple[Eqn, Atom]]) -> bool:
+    def _fill(self, v: Var, slices: list[tuple[Eqn, Atom]]) -> bool:
         """Write rows instead of adding to them, where every step has a row of its own; whether that is so."""
         start = slices[0][0].inputs[1]
         if any(e.inputs[1] is not start or not self.loop.each_row_once(v, e.output, start) for e, _ in slices):
@@ -202,6 +205,7 @@ class _Differentiation:
         row = slices[0][1]
         for _, ct in slices[1:]:
             row = self.b.add(row, ct)
+        before = Var(v.type)
         self.step.sums[v] = before, self.b.dynamic_update_slice(before, row, start)
         value = unreshaped(row, {y: e for e in self.b.eqns for y in e.outputs})
         if start is self.loop.index and value.type.shape == v.shape[1:]:

@@ -123,14 +123,15 @@ def _reverse(b: Builder, loop: Loop, step: Step, histories: dict[Var, Atom],
     consts = [v for v in loop.consts if v in used]
     given = loop.given
     init = [_or_zeros(b, cts[v], v) for v in step.arriving]
-    init += [b.full(v.type, 0) for v in step.sums]
+    init += [b.full(before.type, 0) for before, _ in step.sums.values()]
     init += [b.full(_rows(loop, v), 0) for v in step.rows]
     body = _reverse_body(loop, step, consts, b.source)
     bounds = b.literal(0, "int64"), b.literal(loop.steps, "int64")
     same = [histories[v] for v in step.saved]
     same += [_or_zeros(b, cts[v], v) for v in step.outside] + [given[v] for v in consts]
     results = b.loop(*bounds, *init, *same, body=body, n_carry=len(init))
-    found: dict[Var, Atom] = dict(zip([*step.arriving, *step.sums], results, strict=False))
+    inputs = [*step.arriving, *step.sums]
+    found = {v: b.cast_to(x, v.dtype) for v, x in zip(inputs, results, strict=False)}
     rows: dict[Atom, Atom] = {x: found[v] for x, v in step.by_row.items()}
     rows.update(histories.items())
     rows.update(zip(step.rows, results[len(found) :], strict=True))

@@ -162,6 +162,8 @@ def bitwise_not(x: Any) -> Tensor:
 def matmul(x1: Any, x2: Any) -> Tensor:
     """x1 @ x2 with numpy's rules: `(..., m, k) @ (..., k, n)`, batch axes broadcast, a vector loses its axis.
 
+    float16 and bfloat16 are summed in float32 and rounded once; integers are computed in float64.
+
     Raises:
         ShapeError: the inner sizes differ, or the batch axes don't broadcast.
     """
@@ -200,7 +202,8 @@ def _batched_matmul(x: TensorLike, y: TensorLike) -> Tensor:
 
 
 def contract(x: TensorLike, y: TensorLike, equation: str | ContractSpec) -> Tensor:
-    """The sum of products of two tensors of one dtype; integers are computed in float64, exact up to 2^53."""
+    """The sum of products of two tensors of one dtype. Integers are computed in float64, exact up to 2^53; float16 and bfloat16 are
+    summed in float32 and rounded once."""
     spec = einsum_spec(equation, x.shape, y.shape) if isinstance(equation, str) else equation
     if is_float(x.dtype):
         return bind("contract", x, y, spec=spec)

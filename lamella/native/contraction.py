@@ -480,7 +480,7 @@ class Contraction:
             if self.n_group is not None:
                 ev.at[self.n_group] = column
             ev.active = active if j == vectors - 1 else s.lanes
-            result = f.cast(value, self.dtype)
+            result = f.cast(value, self.out.dtype)
             if self.n_group is None:
                 result = f.extract(result, 0)
             ev.known = {(self.out, column.ref if self.n_group is not None else ""): (result, INNER)}

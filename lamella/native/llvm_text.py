@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lamella.ir.types import SIGNED, UNSIGNED, is_float, numpy_dtype
 
 _REGISTER = {"bool": "i1", "float16": "half", "bfloat16": "i16", "float32": "float", "float64": "double", "ptr": "ptr"}
@@ -312,7 +314,9 @@ class Emitter:
         if dtype == "bool":
             return Val(dtype, 0, "true" if value else "false")
         if dtype in _NARROW:
-            return self.cast(self.const(value, "float32"), dtype)
+            with np.errstate(all="ignore"):
+                bits = int(np.asarray(value, numpy_dtype(dtype)).view(np.uint16))
+            return Val(dtype, 0, f"0xH{bits:04X}" if dtype == "float16" else str(bits))
         if is_float(dtype):
             return Val(dtype, 0, _float_literal(float(value), dtype))
         return Val(dtype, 0, str(int(value)))

@@ -401,11 +401,11 @@ def cumsum_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
                 with ev.scope(INNER):
                     if along is not None:
                         ev.at[along] = position
-                    total = f.add(total, ev.load(x, at)[0])
-                    ev.store(total, eqn.output, at)
+                    total = f.add(total, f.cast(ev.load(x, at)[0], total.dtype))
+                    ev.store(f.cast(total, x.dtype), eqn.output, at)
                 return [total]
 
-            f.loop(index(0), index(shape[axis]), 1, step, [f.const(0, x.dtype)])
+            f.loop(index(0), index(shape[axis]), 1, step, [f.const(0, accumulator_dtype(x.dtype))])
         return []
 
     f.loop(LO, HI, 1, unit)

@@ -15,6 +15,7 @@ import numpy as np
 
 from lamella.ir import PRIMITIVES, Atom, Builder, ContractSpec, Eqn, Graph, Literal, TensorType, Var
 from lamella.ir.primitives.contract import Affine
+from lamella.ir.types import wide
 from lamella.native.indexing import is_unit_reshape, is_view
 from lamella.native.padding import Pieces, add_pads, pad
 from lamella.native.target import machine
@@ -298,8 +299,9 @@ def _split_sum(r: _Rebuild, x: Atom, axes: tuple[int, ...]) -> Replacement:
     if parts == 1 or first != 0 and kept > 1:
         return None
     split = shape[:first] + (parts, total // parts) + shape[first + len(axes):]
-    partial = r.one("reduce_sum", r.one("reshape", x, shape=split), axes=(first + 1,))
-    return [r.one("reduce_sum", partial, axes=(first,))]
+    wider = r.one("cast", r.one("reshape", x, shape=split), dtype=wide(x.type.dtype))
+    partial = r.one("reduce_sum", wider, axes=(first + 1,))
+    return [r.one("cast", r.one("reduce_sum", partial, axes=(first,)), dtype=x.type.dtype)]
 
 
 def _argmax(r: _Rebuild, x: Atom, axis: int) -> Replacement:
@@ -349,11 +351,11 @@ def _less(r: _Rebuild, x: Atom, y: Atom) -> Atom:
     return r.one("logical_or", less, r.one("logical_and", r.one("eq", x, x), r.one("ne", y, y)))
 
 
-def _contract(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
+def _contract(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, **dtype: str) -> Replacement:
     if 0 in spec.sizes:
-        return [r.one("broadcast", Literal(0, x.type.dtype), shape=spec.out_shape)]
+        return [r.one("broadcast", Literal(0, dtype.get("dtype", x.type.dtype)), shape=spec.out_shape)]
     if 1 in spec.sizes:
-        return _without_units(r, x, y, spec)
+        return _without_units(r, x, y, spec, dtype)
     operands, maps = [x, y], list(spec.maps)
     changed = False
     for i in range(2):
@@ -369,9 +371,17 @@ def _contract(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
             operands[i], maps[i] = padded
             changed = True
     if changed:
-        return [r.one("contract", *operands, spec=ContractSpec(spec.out_shape, spec.red_shape, (maps[0], maps[1])))]
-    return (_as_reduction(r, x, y, spec) or _contiguous_columns(r, x, y, spec) or _split_reduction(r, x, y, spec)
-            or _split_images(r, x, y, spec))
+        return [r.one("contract", *operands, spec=ContractSpec(spec.out_shape, spec.red_shape, (maps[0], maps[1])), **dtype)]
+    out = dtype.get("dtype", x.type.dtype)
+    return (_as_reduction(r, x, y, spec, out) or _contiguous_columns(r, x, y, spec, dtype) or _split_reduction(r, x, y, spec, out)
+            or _split_images(r, x, y, spec, out))
+
+
+def _sum_of_parts(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, dtype: str) -> Replacement:
+    """A contraction whose first axis numbers the parts of a sum, added up; parts of half precision are not rounded."""
+    sums = wide(x.type.dtype)
+    parts = r.b.contract(x, y, spec=spec, **({} if sums == x.type.dtype else {"dtype": sums}))
+    return [r.one("cast", r.one("reduce_sum", parts, axes=(0,)), dtype=dtype)]
 
 
 def _drop_units(eqn: Eqn, maps: tuple[Affine, ...], rank: int) -> tuple[Affine, ...]:
@@ -380,7 +390,7 @@ def _drop_units(eqn: Eqn, maps: tuple[Affine, ...], rank: int) -> tuple[Affine, 
     return tuple(next(long) if n != 1 else Affine((0,) * rank) for n in eqn.inputs[0].type.shape)
 
 
-def _without_units(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
+def _without_units(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, dtype: dict[str, str]) -> Replacement:
     """Drop axes of size 1, so that what follows the product shares its shape."""
     keep = [a for a, n in enumerate(spec.sizes) if n != 1]
 
@@ -389,7 +399,7 @@ def _without_units(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replace
 
     maps = tuple(tuple(map(slim, operand)) for operand in spec.maps)
     new = ContractSpec(tuple(n for n in spec.out_shape if n != 1), tuple(n for n in spec.red_shape if n != 1), (maps[0], maps[1]))
-    return [r.one("reshape", r.one("contract", x, y, spec=new), shape=spec.out_shape)]
+    return [r.one("reshape", r.one("contract", x, y, spec=new, **dtype), shape=spec.out_shape)]
 
 
 def _pad_operand(r: _Rebuild, x: Atom, maps: tuple[Affine, ...], sizes: tuple[int, ...]) -> tuple[Atom, tuple[Affine, ...]] | None:
@@ -403,7 +413,7 @@ def _pad_operand(r: _Rebuild, x: Atom, maps: tuple[Affine, ...], sizes: tuple[in
     return padded, tuple(Affine(m.coefficients, m.offset + lo) for m, lo in zip(maps, low, strict=True))
 
 
-def _as_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
+def _as_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, dtype: str) -> Replacement:
     """A product without rows or columns to tile (dot, matrix-vector, outer) is a fused multiply and sum."""
     axes = [[m.single_axis for m in maps] for maps in spec.maps]
     if any(a is None for operand in axes for a in operand) or any(len(set(o)) != len(o) for o in axes):
@@ -419,21 +429,22 @@ def _as_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacem
 
     def spread(operand: Atom, names: list[int | None]) -> Atom:
         order = sorted(range(len(names)), key=lambda d: names[d])  # type: ignore[arg-type,return-value]
-        moved = r.one("transpose", operand, perm=tuple(order))
+        moved = r.one("transpose", r.one("cast", operand, dtype=wide(operand.type.dtype)), perm=tuple(order))
         present = set(names)
         return r.one("reshape", moved, shape=tuple(n if a in present else 1 for a, n in enumerate(spec.sizes)))
 
     product = r.one("mul", spread(x, axes[0]), spread(y, axes[1]))
     if product.type.shape != spec.sizes:
         product = r.one("broadcast", product, shape=spec.sizes)
-    return [r.one("reduce_sum", product, axes=tuple(range(n_out, len(spec.sizes)))) if spec.red_shape else product]
+    total = r.one("reduce_sum", product, axes=tuple(range(n_out, len(spec.sizes)))) if spec.red_shape else product
+    return [r.one("cast", total, dtype=dtype)]
 
 
 REDUCTION_PARTS = 4  # fixed, as SPLIT
 FEW_ROWS = 64
 
 
-def _split_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
+def _split_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, dtype: str) -> Replacement:
     """A product of few rows with a large weight matrix is cut along the reduction, and the parts are added afterwards.
 
     Threads then share such a product as they share the weights' update, by rows of the weights: each reads those that it wrote,
@@ -455,10 +466,10 @@ def _split_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Repla
 
     maps = tuple(tuple(map(split, operand)) for operand in spec.maps)
     new = ContractSpec((parts, *spec.out_shape), (part,), (maps[0], maps[1]))
-    return [r.one("reduce_sum", r.b.contract(x, y, spec=new), axes=(0,))]
+    return _sum_of_parts(r, x, y, new, dtype)
 
 
-def _contiguous_columns(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
+def _contiguous_columns(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, dtype: dict[str, str]) -> Replacement:
     """Turn a small matrix that many blocks of rows share (a convolution's kernel, for the gradient of its input) so that its output
     axis is contiguous; otherwise every block would have to pack it again."""
     n_out, operands, maps = len(spec.out_shape), [x, y], list(spec.maps)
@@ -480,7 +491,7 @@ def _contiguous_columns(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Re
         turned = r.b.reverse(turned, axes=tuple(d for d, m in enumerate(maps[i]) if m.single_axis in flipped))
         operands[i] = r.b.reshape(turned, shape=(turned.type.size,))  # through memory: views alone would be absorbed again
         operands[i] = r.b.reshape(operands[i], shape=turned.type.shape)
-        return [r.one("contract", *operands, spec=ContractSpec(spec.out_shape, spec.red_shape, (maps[0], maps[1])))]
+        return [r.one("contract", *operands, spec=ContractSpec(spec.out_shape, spec.red_shape, (maps[0], maps[1])), **dtype)]
     return None
 
 
@@ -497,7 +508,7 @@ def _forwards(maps: tuple[Affine, ...], sizes: tuple[int, ...], n_out: int,
     return tuple(map(turn, maps)), backwards
 
 
-def _split_images(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacement:
+def _split_images(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, dtype: str) -> Replacement:
     """The gradient of a convolution's kernel sums over all images: take a few at a time, so that they stay in L2 while all outputs
     use them, and add the parts afterwards."""
     if len(spec.red_shape) < 2 or all(m.single_axis is not None for maps in spec.maps for m in maps):
@@ -515,7 +526,7 @@ def _split_images(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec) -> Replacem
 
     maps = tuple(tuple(map(split, operand)) for operand in spec.maps)
     new = ContractSpec((parts, *spec.out_shape), (part, *spec.red_shape[1:]), (maps[0], maps[1]))
-    return [r.one("reduce_sum", r.b.contract(x, y, spec=new), axes=(0,))]
+    return _sum_of_parts(r, x, y, new, dtype)
 
 
 _RULES: dict[str, Callable[..., Replacement]] = {

@@ -22,7 +22,7 @@ from lamella.ops.elementwise import (
     tanh,
 )
 from lamella.ops.logic import where
-from lamella.ops.reduction import max, sum
+from lamella.ops.reduction import in_single, max, sum
 from lamella.ops.shaping import split
 
 SELU_ALPHA = 1.6732632423543772
@@ -196,9 +196,9 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     return first * sigmoid(second)
 
 
+@in_single
 def softmax(x: Any, axis: Any = -1) -> Tensor:
-    """e^(x - m) / sum(e^(x - m)), m the maximum over `axis`."""
-    (x,) = to_floats(x)
+    """e^(x - m) / sum(e^(x - m)), m the maximum over `axis`; in float32 inside for float16 and bfloat16."""
 
     @custom_gradient
     def probabilities(x: Tensor) -> tuple[Tensor, Any]:
@@ -209,8 +209,8 @@ def softmax(x: Any, axis: Any = -1) -> Tensor:
     return probabilities(x)
 
 
+@in_single
 def log_softmax(x: Any, axis: Any = -1) -> Tensor:
-    """x - m - log(sum(e^(x - m))), m the maximum over `axis`."""
-    (x,) = to_floats(x)
+    """x - m - log(sum(e^(x - m))), m the maximum over `axis`; in float32 inside for float16 and bfloat16."""
     shifted = x - bind("stop_gradient", max(x, axis, True))
     return shifted - log(sum(exp(shifted), axis, True))

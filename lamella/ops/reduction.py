@@ -4,7 +4,9 @@ size 1.
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 from lamella.errors import ShapeError
@@ -30,6 +32,17 @@ from lamella.ops.elementwise import sqrt as _sqrt
 from lamella.ops.logic import isfinite, isnan, to_bool, where
 
 
+def in_single(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function of one tensor that computes float16 and bfloat16 in float32 and rounds its result."""
+
+    @functools.wraps(function)
+    def wrapper(x: Any, *args: Any, **kwargs: Any) -> Tensor:
+        (x,) = to_floats(x)
+        return cast(function(cast(x, wide(x.dtype)), *args, **kwargs), x.dtype)
+
+    return wrapper
+
+
 def _reduce(name: str, x: Tensor, axis: Any, keepdims: bool) -> Tensor:
     axes = many_axes(axis, x.ndim)
     out = bind(name, x, axes=axes) if axes else x
@@ -46,7 +59,7 @@ def _accumulated(x: Any, dtype: Any = None) -> Tensor:
 
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The sum. Bools and small integers are summed as int32 (uint32).
+    """The sum. Bools and small integers are summed as int32 (uint32), float16 and bfloat16 in float32.
 
     Example:
         >>> sum([[1.0, 2.0], [3.0, 4.0]], axis=1).numpy()
@@ -56,7 +69,7 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
 
 
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Tensor:
-    """The product."""
+    """The product; of float16 and bfloat16 in float32."""
     return _reduce("reduce_prod", _accumulated(x, dtype), axis, keepdims)
 
 
@@ -65,7 +78,7 @@ def _count(x: Tensor, axis: Any) -> int:
 
 
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """sum(x) / number of elements. Integers become floats; half precision is averaged in float32."""
+    """sum(x) / number of elements. Integers become floats; float16 and bfloat16 are averaged in float32."""
     (x,) = to_floats(x)
     return cast(divide(sum(cast(x, wide(x.dtype)), axis, keepdims), _divisor(_count(x, axis))), x.dtype)
 
@@ -76,7 +89,7 @@ def _divisor(count: int) -> float:
 
 
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """mean((x - mean(x))^2), the population variance."""
+    """mean((x - mean(x))^2), the population variance; of float16 and bfloat16 in float32."""
     (x,) = to_floats(x)
     values = cast(x, wide(x.dtype))
     return cast(mean(square(subtract(values, mean(values, axis, True))), axis, keepdims), x.dtype)
@@ -166,7 +179,7 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Tensor:
 
 
 def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
-    """Running sums along `axis` (None: of the flattened tensor)."""
+    """Running sums along `axis` (None: of the flattened tensor), of float16 and bfloat16 in float32."""
     x = _accumulated(x, dtype) if dtype is not None or convert_to_tensor(x).dtype == "bool" else convert_to_tensor(x)
     if axis is None:
         x, axis = bind("reshape", x, shape=(x.size,)), 0
@@ -188,9 +201,9 @@ def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Tensor:
     return x
 
 
+@in_single
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
     """log(sum(e^x)) = m + log(sum(e^(x - m))), m the maximum, so that nothing overflows."""
-    (x,) = to_floats(x)
     top = bind("stop_gradient", max(x, axis, True))
     top = where(isfinite(top), top, 0.0)
     out = add(log(sum(exp(subtract(x, top)), axis, True)), top)

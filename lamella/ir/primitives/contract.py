@@ -5,6 +5,8 @@
 `o` are output axes, `r` reduction axes; `fx`, `fy` are affine integer maps, one expression per operand dimension; a position
 outside an operand counts as zero. Dense layers, batched matrix products, einsum and every convolution (stride, dilation,
 groups, depthwise, transposed) are this node, and its gradients are the same node with index maps swapped.
+
+Sums of float16 and bfloat16 are float32 and rounded once, at the end; with `dtype="float32"` not at all.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import numpy as np
 from lamella.errors import DTypeError, GradientError, ShapeError
 from lamella.ir.core import Atom, Primitive, Sample
 from lamella.ir.registry import register
-from lamella.ir.types import TensorType, is_float
+from lamella.ir.types import TensorType, dtype_name, is_float, numpy_dtype, wide
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ def conv_spec(x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], strides: 
     return ContractSpec(out_shape, red_shape, (x_map, y_map))
 
 
-def _type_rule(x: TensorType, y: TensorType, spec: ContractSpec) -> TensorType:
+def _type_rule(x: TensorType, y: TensorType, spec: ContractSpec, dtype: str | None = None) -> TensorType:
     if x.dtype != y.dtype or not is_float(x.dtype):
         raise DTypeError(f"expected two operands of one float dtype, received {x.dtype} and {y.dtype}.")
     for operand, maps in zip((x, y), spec.maps, strict=True):
@@ -163,7 +165,9 @@ def _type_rule(x: TensorType, y: TensorType, spec: ContractSpec) -> TensorType:
     used = [any(m.coefficients[a] for maps in spec.maps for m in maps) for a in range(len(spec.sizes))]
     if not all(used):
         raise ShapeError(f"axis a{used.index(False)} is used by no operand: {spec}.")
-    return TensorType(spec.out_shape, x.dtype)
+    if dtype not in (None, x.dtype, wide(x.dtype)):
+        raise DTypeError(f"the sum of products of {x.dtype} is {wide(x.dtype)}, not {dtype}.")
+    return TensorType(spec.out_shape, dtype or x.dtype)
 
 
 def _strided(x: np.ndarray, maps: tuple[Affine, ...], sizes: tuple[int, ...]) -> tuple[np.ndarray, list[int]]:
@@ -177,18 +181,19 @@ def _strided(x: np.ndarray, maps: tuple[Affine, ...], sizes: tuple[int, ...]) ->
     return np.lib.stride_tricks.as_strided(x[start], [sizes[a] for a in axes], strides), axes
 
 
-def _numpy(x: np.ndarray, y: np.ndarray, spec: ContractSpec) -> np.ndarray:
+def _numpy(x: np.ndarray, y: np.ndarray, spec: ContractSpec, dtype: str | None = None) -> np.ndarray:
+    result = x.dtype if dtype is None else numpy_dtype(dtype)
     if 0 in spec.sizes:
-        return np.zeros(spec.out_shape, x.dtype)
-    wide = x.dtype if x.dtype in (np.float32, np.float64) else np.dtype(np.float32)
+        return np.zeros(spec.out_shape, result)
+    sums = numpy_dtype(wide(dtype_name(x.dtype)))
     (x_view, x_axes), (y_view, y_axes) = (
-        _strided(np.asarray(operand, wide), maps, spec.sizes) for operand, maps in zip((x, y), spec.maps, strict=True))
+        _strided(np.asarray(operand, sums), maps, spec.sizes) for operand, maps in zip((x, y), spec.maps, strict=True))
     with np.errstate(all="ignore"):
         if set(x_axes) & set(y_axes) == set(range(len(spec.out_shape), len(spec.sizes))):  # no batch axes: one matrix product
             out = _product(x_view, x_axes, y_view, y_axes, len(spec.out_shape))
         else:
             out = np.einsum(x_view, x_axes, y_view, y_axes, list(range(len(spec.out_shape))), optimize=True)
-        return out.astype(x.dtype, copy=False)
+        return out.astype(result, copy=False)
 
 
 def _product(x: np.ndarray, x_axes: list[int], y: np.ndarray, y_axes: list[int], n_out: int) -> np.ndarray:
@@ -293,8 +298,8 @@ def _join_remainders(b: Any, product: Atom, shape: tuple[int, ...], cuts: dict[i
     return b.pad(flat, b.literal(0, product.type.dtype), low=low, high=high, interior=(0,) * len(shape))
 
 
-def _vjp(b: Any, cts: Any, inputs: Any, outputs: Any, spec: ContractSpec) -> list[Atom | None]:
-    return [_operand_vjp(b, cts[0], inputs, spec, which) for which in (0, 1)]
+def _vjp(b: Any, cts: Any, inputs: Any, outputs: Any, spec: ContractSpec, dtype: str | None = None) -> list[Atom | None]:
+    return [_operand_vjp(b, b.cast_to(cts[0], inputs[0].type.dtype), inputs, spec, which) for which in (0, 1)]
 
 
 def _sample(equation: str, x: tuple[int, ...], y: tuple[int, ...]) -> Sample:
@@ -326,4 +331,6 @@ register(Primitive("contract", "contract", _type_rule, _numpy, _vjp, samples=(
     _conv_sample((2, 8, 8, 2), (3, 3, 2, 4), 2, 0, 1, 4),
     _conv_sample((1, 9, 3), (2, 3, 4), 1, 2, 2, 9),
     _conv_sample((2, 5, 2), (1, 2, 3), 3, 0, 1, 2),
+    Sample((((33, 70), "bfloat16"), ((70, 41), "bfloat16")), {"spec": matmul_spec((33, 70), (70, 41)), "dtype": "float32"},
+           differentiable=False),
 )))

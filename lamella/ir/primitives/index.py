@@ -12,7 +12,7 @@ import numpy as np
 from lamella.errors import DTypeError, ShapeError
 from lamella.ir.core import Atom, Primitive, Sample
 from lamella.ir.registry import register
-from lamella.ir.types import TensorType, is_int
+from lamella.ir.types import TensorType, is_int, wide
 
 
 def _check_index(index: TensorType, what: str) -> None:
@@ -32,8 +32,10 @@ def _clamp(indices: np.ndarray, n: int) -> np.ndarray:
 
 
 def _gather_vjp(b: Any, cts: Any, inputs: Any, outputs: Any) -> list[Atom | None]:
+    """Rows that were read often get long sums, so these are float32 at least."""
     x, indices = inputs
-    return [b.scatter_add(b.full(x.type, 0), indices, cts[0]), None]
+    sums = TensorType(x.type.shape, wide(x.type.dtype))
+    return [b.cast_to(b.scatter_add(b.full(sums, 0), indices, b.cast_to(cts[0], sums.dtype)), x.type.dtype), None]
 
 
 register(Primitive("gather", "index", _gather_type, lambda x, i: x[_clamp(i, x.shape[0])], _gather_vjp, samples=(

@@ -10,7 +10,7 @@ import numpy as np
 from lamella.errors import DTypeError, ShapeError
 from lamella.ir.core import Atom, Primitive, Sample
 from lamella.ir.registry import register
-from lamella.ir.types import FLOATS, INTS, TensorType
+from lamella.ir.types import FLOATS, INTS, TensorType, dtype_name, numpy_dtype, wide
 
 
 def drop_axes(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
@@ -37,8 +37,8 @@ def _type_rule(dtypes: tuple[str, ...], empty_ok: bool) -> Callable[..., TensorT
 def _wide(function: Callable[..., Any]) -> Callable[..., Any]:
     """float16 and bfloat16 accumulate in float32, as native code does."""
 
-    def numpy(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:
-        dtype = np.float32 if x.dtype.itemsize == 2 and x.dtype.kind not in "iu" else x.dtype
+    def numpy(x: np.ndarray, axes: Any) -> np.ndarray:
+        dtype = numpy_dtype(wide(dtype_name(x.dtype)))
         with np.errstate(all="ignore"):
             return np.asarray(function(x, axis=axes, dtype=dtype)).astype(x.dtype, copy=False)
 
@@ -124,6 +124,6 @@ def _cumsum_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, axis: int) -> list[
     return [b.reverse(b.cumsum(b.reverse(cts[0], axes=(axis,)), axis=axis), axes=(axis,))]
 
 
-register(Primitive("cumsum", "reduce", _cumsum_type, lambda x, axis: np.cumsum(x, axis=axis, dtype=x.dtype), _cumsum_vjp,
+register(Primitive("cumsum", "reduce", _cumsum_type, lambda x, axis: _wide(np.cumsum)(x, axis), _cumsum_vjp,
                    samples=tuple(
     Sample(((shape, "float32"),), {"axis": axis}) for shape, axis in [((7,), 0), ((3, 19), 1), ((3, 19), 0), ((2, 5, 4), 1)])))
