@@ -54,9 +54,6 @@ from lamella.ops.crossentropy import one_hot as one_hot
 from lamella.ops.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
 from lamella.ops.elementwise import absolute as absolute
 from lamella.ops.elementwise import add as add
-from lamella.ops.elementwise import arccosh as arccosh
-from lamella.ops.elementwise import arcsinh as arcsinh
-from lamella.ops.elementwise import arctanh as arctanh
 from lamella.ops.elementwise import bitwise_and as bitwise_and
 from lamella.ops.elementwise import bitwise_invert as bitwise_invert
 from lamella.ops.elementwise import bitwise_not as bitwise_not
@@ -65,8 +62,6 @@ from lamella.ops.elementwise import bitwise_xor as bitwise_xor
 from lamella.ops.elementwise import ceil as ceil
 from lamella.ops.elementwise import clip as clip
 from lamella.ops.elementwise import cos as cos
-from lamella.ops.elementwise import cosh as cosh
-from lamella.ops.elementwise import deg2rad as deg2rad
 from lamella.ops.elementwise import divide as divide
 from lamella.ops.elementwise import divide_no_nan as divide_no_nan
 from lamella.ops.elementwise import equal as equal
@@ -81,7 +76,6 @@ from lamella.ops.elementwise import floor_divide as floor_divide
 from lamella.ops.elementwise import fmod as fmod
 from lamella.ops.elementwise import greater as greater
 from lamella.ops.elementwise import greater_equal as greater_equal
-from lamella.ops.elementwise import hypot as hypot
 from lamella.ops.elementwise import less as less
 from lamella.ops.elementwise import less_equal as less_equal
 from lamella.ops.elementwise import log as log
@@ -98,17 +92,14 @@ from lamella.ops.elementwise import nan_to_num as nan_to_num
 from lamella.ops.elementwise import negative as negative
 from lamella.ops.elementwise import not_equal as not_equal
 from lamella.ops.elementwise import power as power
-from lamella.ops.elementwise import rad2deg as rad2deg
 from lamella.ops.elementwise import reciprocal as reciprocal
 from lamella.ops.elementwise import round as round
 from lamella.ops.elementwise import rsqrt as rsqrt
 from lamella.ops.elementwise import sign as sign
 from lamella.ops.elementwise import sin as sin
-from lamella.ops.elementwise import sinh as sinh
 from lamella.ops.elementwise import sqrt as sqrt
 from lamella.ops.elementwise import square as square
 from lamella.ops.elementwise import subtract as subtract
-from lamella.ops.elementwise import tan as tan
 from lamella.ops.elementwise import tanh as tanh
 from lamella.ops.elementwise import true_divide as true_divide
 from lamella.ops.elementwise import trunc as trunc
@@ -181,6 +172,17 @@ from lamella.ops.normalization import batch_normalization as batch_normalization
 from lamella.ops.normalization import layer_normalization as layer_normalization
 from lamella.ops.normalization import normalize as normalize
 from lamella.ops.normalization import rms_normalization as rms_normalization
+from lamella.ops.numbers import cbrt as cbrt
+from lamella.ops.numbers import fabs as fabs
+from lamella.ops.numbers import fmax as fmax
+from lamella.ops.numbers import fmin as fmin
+from lamella.ops.numbers import gcd as gcd
+from lamella.ops.numbers import heaviside as heaviside
+from lamella.ops.numbers import i0 as i0
+from lamella.ops.numbers import lcm as lcm
+from lamella.ops.numbers import ldexp as ldexp
+from lamella.ops.numbers import nextafter as nextafter
+from lamella.ops.numbers import signbit as signbit
 from lamella.ops.pooling import average_pool as average_pool
 from lamella.ops.pooling import max_pool as max_pool
 from lamella.ops.reduction import all as all
@@ -240,5 +242,19 @@ from lamella.ops.shaping import transpose as transpose
 from lamella.ops.shaping import unstack as unstack
 from lamella.ops.shaping import vstack as vstack
 from lamella.ops.transposed_convolution import conv_transpose as conv_transpose
+from lamella.ops.trigonometry import arccos as arccos
+from lamella.ops.trigonometry import arccosh as arccosh
+from lamella.ops.trigonometry import arcsin as arcsin
+from lamella.ops.trigonometry import arcsinh as arcsinh
+from lamella.ops.trigonometry import arctan as arctan
+from lamella.ops.trigonometry import arctan2 as arctan2
+from lamella.ops.trigonometry import arctanh as arctanh
+from lamella.ops.trigonometry import cosh as cosh
+from lamella.ops.trigonometry import deg2rad as deg2rad
+from lamella.ops.trigonometry import hypot as hypot
+from lamella.ops.trigonometry import rad2deg as rad2deg
+from lamella.ops.trigonometry import sinc as sinc
+from lamella.ops.trigonometry import sinh as sinh
+from lamella.ops.trigonometry import tan as tan
 
 abs = absolute
