@@ -402,7 +402,7 @@ class Loads:
                         self.found.append((var, domain_index(var.shape, 100)))
                         self._dynamic(start)
                     continue
-                operands = eqn.inputs[eqn.primitive.name == "scatter_add":]  # what is added to is `initial`
+                operands = eqn.inputs[cluster.kind == "scatter_add":]  # what is added to is `initial`
                 stored = [self.fusion.stored(x) for x in operands if isinstance(x, Var) or x in self.fusion.literals]
                 self.found += [(x, domain_index(x.shape, 100)) for x in stored]
         for store in cluster.stores:
@@ -567,4 +567,4 @@ def _loop(fusion: Fusion, eqn: Eqn) -> None:
 
 
 _SPECIAL = {"dynamic_update_slice": _dynamic_update_slice, "pad": _pad, "concat": _concat, "scatter_add": _scatter_add,
-            "cumsum": _cumsum, "loop": _loop}
+            "scatter": _scatter_add, "cumsum": _cumsum, "loop": _loop}

@@ -177,7 +177,7 @@ def _identity(r: _Rebuild, x: Atom, **_: Any) -> Replacement:
     return [x]
 
 
-def _call(r: _Rebuild, *args: Atom, body: Graph) -> Replacement:
+def _call(r: _Rebuild, *args: Atom, body: Graph, **_: Any) -> Replacement:
     return r.inline(body, list(args))
 
 

@@ -16,7 +16,6 @@ from lamella.ops.elementwise import (
     absolute,
     add,
     divide,
-    equal,
     exp,
     log,
     maximum,
@@ -27,7 +26,7 @@ from lamella.ops.elementwise import (
     subtract,
 )
 from lamella.ops.elementwise import sqrt as _sqrt
-from lamella.ops.logic import isfinite, isnan, to_bool, where
+from lamella.ops.logic import isfinite, to_bool, where
 
 _HALVES = ("float16", "bfloat16")
 
@@ -225,36 +224,6 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
     if synchronized:
         raise NotImplementedError("moments(synchronized=True) needs several processes.")
     return mean(x, axes, keepdims), var(x, axes, keepdims)
-
-
-def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The sum of what isn't NaN."""
-    x = convert_to_tensor(x)
-    return sum(where(isnan(x), 0, x), axis, keepdims)
-
-
-def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The mean of what isn't NaN."""
-    (x,) = to_floats(x)
-    return divide(nansum(x, axis, keepdims), sum(cast(equal(x, x), x.dtype), axis, keepdims))
-
-
-def nanmax(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The largest of what isn't NaN; NaN if there is nothing."""
-    return _nan_extremum(max, x, -math.inf, axis, keepdims)
-
-
-def nanmin(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The smallest of what isn't NaN; NaN if there is nothing."""
-    return _nan_extremum(min, x, math.inf, axis, keepdims)
-
-
-def _nan_extremum(extremum: Any, x: Any, neutral: float, axis: Any, keepdims: bool) -> Tensor:
-    x = convert_to_tensor(x)
-    if not is_float(x.dtype):
-        return extremum(x, axis, keepdims)
-    out = extremum(where(isnan(x), neutral, x), axis, keepdims)
-    return where(any(equal(x, x), axis, keepdims), out, math.nan)
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:

@@ -51,7 +51,7 @@ def _cond(pred: Any, *args: Any, if_true: Graph, if_false: Graph) -> Sequence[np
     return evaluate(if_true if pred else if_false, args)
 
 
-def _call(*args: Any, body: Graph) -> Sequence[np.ndarray]:
+def _call(*args: Any, body: Graph, **_: Any) -> Sequence[np.ndarray]:
     return evaluate(body, args)
 
 
