@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from lamella.ir import Graph, format_graph
 from lamella.native import cache
 from lamella.native.executable import Compiled, NativeExecutable
+from lamella.native.host import equation_text
 from lamella.native.memory import Buffer, donated, plan
 from lamella.native.program import Program
 from lamella.native.simplify import simplify
@@ -64,7 +65,8 @@ def build(graph: Graph, donate: Mapping[int, int]) -> Compiled:
     done = time.perf_counter()
     log("time", lambda: f"{graph.name}: emit {(emitted - start) * 1e3:.1f} ms, assemble {(done - emitted) * 1e3:.1f} ms, "
                         f"{len(program.functions)} kernels, {len(code)} bytes")
-    return Compiled(code, program.plan.arena, program.scratch, program.serial, program.barriers, kernel_table(program))
+    return Compiled(code, program.plan.arena, program.scratch, program.serial, program.barriers, kernel_table(program),
+                    [equation_text(eqn) for eqn in program.host_calls])
 
 
 def emit(graph: Graph, donate: Mapping[int, int]) -> Program:
@@ -91,6 +93,7 @@ def describe(program: Program) -> str:
         operations = " ".join(e.primitive.name for e in cluster.members) or "copy"
         lines.append(f"{program.names[cluster]:14} {'serial ' if kernel.serial else ''}{kernel.schedule}\n"
                      f"{'':14} {operations}  {' '.join(sorted(sources))}")
+    lines += [f"{'host':14} {eqn.primitive.name}" for eqn in program.host_calls]
     return "\n".join(lines)
 
 

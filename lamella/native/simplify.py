@@ -302,9 +302,14 @@ def _argmax(r: _Rebuild, x: Atom, axis: int) -> Replacement:
     return [r.one("reduce_min", r.one("select", hit, position, Literal(shape[axis], "int32")), axes=(axis,))]
 
 
+SORT_BY_RANK = 400  # numpy sorts longer rows faster, callback included
+
+
 def _sort(r: _Rebuild, x: Atom) -> Replacement:
     """By counting ranks, n^2 comparisons per row, all parallel: rows are short wherever a network sorts inside its graph."""
     n = x.type.shape[-1]
+    if n > SORT_BY_RANK:
+        return None
     lead = x.type.shape[:-1]
     wide = lead + (n, n)
     mine, other = r.one("reshape", x, shape=lead + (n, 1)), r.one("reshape", x, shape=lead + (1, n))

@@ -32,10 +32,10 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Ten
     count = (x.shape[-1] - sequence_length) // sequence_stride + 1
     if count < 1:
         raise ShapeError(f"extract_sequences: the last axis of shape {x.shape} is shorter than a piece of {sequence_length}.")
-    return take(x, _places(count, sequence_stride, sequence_length, 1), -1)
+    return take(x, window_places(count, sequence_stride, sequence_length, 1), -1)
 
 
-def _places(count: int, stride: int, window: int, dilation: int) -> Tensor:
+def window_places(count: int, stride: int, window: int, dilation: int) -> Tensor:
     """(count, window): where the elements of each window stand."""
     starts = bind("iota", shape=(count, 1), axis=0, dtype="int32") * stride
     return starts + bind("iota", shape=(1, window), axis=1, dtype="int32") * dilation
@@ -49,7 +49,7 @@ def _geometry(size: Sequence[int], kernel_size: Any, dilation: Any, padding: Any
     counts = [(n - d * (k - 1) - 1) // s + 1 for n, d, k, s in zip(full, gap, window, step, strict=True)]
     if min(counts) < 1:
         raise ShapeError(f"A window of {window} with dilation {gap} is larger than the image {tuple(size)} with padding {border}.")
-    rows, columns = (_places(*spec) for spec in zip(counts, step, window, gap, strict=True))
+    rows, columns = (window_places(*spec) for spec in zip(counts, step, window, gap, strict=True))
     places = reshape(rows, (counts[0], 1, window[0], 1)) * full[1] + reshape(columns, (1, counts[1], 1, window[1]))
     return reshape(places, (counts[0] * counts[1], window[0] * window[1])), [(0, 0), (0, 0), *((p, p) for p in border)]
 

@@ -13,7 +13,6 @@ from lamella.frontend.arithmetic import bitwise_not, to_floats
 from lamella.ir.types import is_float
 from lamella.ops.axes import kept_shape, many_axes, one_axis
 from lamella.ops.elementwise import (
-    absolute,
     add,
     divide,
     exp,
@@ -21,7 +20,6 @@ from lamella.ops.elementwise import (
     maximum,
     minimum,
     multiply,
-    not_equal,
     square,
     subtract,
 )
@@ -224,21 +222,3 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
     if synchronized:
         raise NotImplementedError("moments(synchronized=True) needs several processes.")
     return mean(x, axes, keepdims), var(x, axes, keepdims)
-
-
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Vector norms over all axes or one axis: None and 2 sqrt(sum x^2), 1 sum |x|, inf max |x|, 0 the number of
-    nonzero ones, p (sum |x|^p)^(1/p); over two axes None and "fro"."""
-    (x,) = to_floats(x)
-    size = absolute(x)
-    if ord in (None, 2, "fro", "euclidean"):
-        if ord == 2 and len(many_axes(axis, x.ndim)) > 1:
-            raise NotImplementedError("norm(ord=2) of matrices needs singular values.")
-        return _sqrt(sum(square(x), axis, keepdims))
-    if len(many_axes(axis, x.ndim)) > 1:
-        raise NotImplementedError(f"norm(ord={ord!r}) of matrices.")
-    if ord in (math.inf, -math.inf):
-        return (max if ord > 0 else min)(size, axis, keepdims)
-    if ord == 0:
-        return sum(cast(not_equal(x, 0.0), x.dtype), axis, keepdims)
-    return sum(size, axis, keepdims) if ord == 1 else sum(size**ord, axis, keepdims) ** (1.0 / ord)
