@@ -64,6 +64,8 @@ from lamella.ops.crossentropy import categorical_crossentropy as categorical_cro
 from lamella.ops.crossentropy import multi_hot as multi_hot
 from lamella.ops.crossentropy import one_hot as one_hot
 from lamella.ops.crossentropy import sparse_categorical_crossentropy as sparse_categorical_crossentropy
+from lamella.ops.ctc import ctc_decode as ctc_decode
+from lamella.ops.ctc import ctc_loss as ctc_loss
 from lamella.ops.elementwise import absolute as absolute
 from lamella.ops.elementwise import add as add
 from lamella.ops.elementwise import bitwise_and as bitwise_and
