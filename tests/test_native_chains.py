@@ -5,13 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import lamella
 from lamella import executor, reference
 from lamella.ir import Builder, TensorType, einsum_spec, matmul_spec
 from lamella.native import chains, memory, pipeline
 from lamella.native.chains import Chain
 from lamella.native.simplify import simplify
+from lamella.settings import settings as config
 
+KINDS = ["binary", "binary", "unary", "rows", "sample", "batch", "move", "product", "pair", "shift"]
 ELEMENTWISE = ["add", "sub", "mul", "max", "min"]
 
 
@@ -24,7 +25,7 @@ def always(monkeypatch):
 def chain_everything(setattr):
     setattr(chains, "_pays", lambda *_: True)
     setattr(chains, "LEAST_ROWS", 2)
-    setattr(lamella.config, "cache_dir", "")
+    setattr(config, "cache_dir", "")
 
 
 def planned(graph):
@@ -38,11 +39,9 @@ def chains_of(graph):
 
 
 def results(graph, arrays, threads):
-    lamella.config.threads = threads
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(config, "threads", threads)
         return executor.compile(graph)(*arrays)
-    finally:
-        lamella.config.threads = None
 
 
 def check(graph, arrays, ulps=512.0):
@@ -107,7 +106,6 @@ def test_what_reads_other_samples_ends_the_chain(always):
 @settings(max_examples=50, deadline=None)
 def test_random_programs_over_a_batch(data):
     """Programs that stay within samples, reduce over them, and shift from one to the next."""
-    rng = np.random.default_rng(data.draw(st.integers(0, 2**31)))
     samples, rows, columns = data.draw(st.integers(2, 9)), data.draw(st.integers(1, 9)), data.draw(st.integers(1, 40))
     shape = (samples, rows, columns)
     b = Builder()
@@ -115,7 +113,7 @@ def test_random_programs_over_a_batch(data):
     square = b.input(TensorType((columns, columns), "float32"))
     for _ in range(data.draw(st.integers(1, 10))):
         x, y = data.draw(st.sampled_from(pool)), data.draw(st.sampled_from(pool))
-        kind = data.draw(st.sampled_from(["binary", "binary", "unary", "rows", "sample", "batch", "move", "product", "pair", "shift"]))
+        kind = data.draw(st.sampled_from(KINDS))
         if kind == "binary":
             pool.append(b.emit(data.draw(st.sampled_from(ELEMENTWISE)), x, y))
         elif kind == "unary":

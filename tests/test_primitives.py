@@ -30,7 +30,7 @@ from lamella.ir.primitives.contract import Affine
 from lamella.ir.scalar import NumpyScalar
 from lamella.ir.types import is_float
 
-KINDS = {"elementwise", "contract", "reduce", "move", "leaf", "index", "control"}
+KINDS = {"elementwise", "contract", "reduce", "move", "leaf", "index", "control", "host"}
 WITHOUT_GRADIENT = {  # why a primitive has no vjp rule
     "is_finite": "bool", "logical_not": "bool", "logical_and": "bool", "logical_or": "bool", "eq": "bool", "ne": "bool",
     "lt": "bool", "le": "bool", "gt": "bool", "ge": "bool", "bit_and": "integers", "bit_or": "integers",

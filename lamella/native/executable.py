@@ -12,11 +12,12 @@ import numpy as np
 
 from lamella.errors import DTypeError, ShapeError
 from lamella.ir import Graph, format_graph, numpy_dtype
+from lamella.native.host import HostCalls
 from lamella.native.target import Library
 from lamella.native.team import aligned, team
 from lamella.settings import settings
 
-ARENA, SCRATCH, PROGRESS, TABLE = 0, 1, 2, 24  # words of a context, as in program.py
+ARENA, SCRATCH, PROGRESS, HOST, TABLE = 0, 1, 2, 7, 24  # words of a context, as in program.py
 _RUN_ALONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
@@ -31,6 +32,7 @@ class Compiled:
         serial: whether one thread does all the work.
         barriers: barriers in the program's text.
         kernels: name, schedule, units, flops and whether serial, per kernel.
+        host_calls: equations that Python computes, each as text.
     """
 
     code: bytes
@@ -39,6 +41,7 @@ class Compiled:
     serial: bool
     barriers: int
     kernels: list[Any]
+    host_calls: list[str]
 
 
 class NativeExecutable:
@@ -50,6 +53,7 @@ class NativeExecutable:
         self._library = Library(compiled.code)
         self.address = self._library.address("run")
         self.run_alone = _RUN_ALONE(self._library.address("run_alone"))
+        self.host = HostCalls(compiled.host_calls) if compiled.host_calls else None
         self.lock = threading.Lock()  # the arena serves one call at a time
         self.arena = aligned(compiled.arena)
         self._scratch: np.ndarray | None = None
@@ -114,6 +118,7 @@ class BoundCall:
         self._context = aligned((TABLE + len(self.arrays) + len(fresh)) * 8).view(np.int64)
         self._context[ARENA] = exe.arena.ctypes.data
         self._context[PROGRESS] = self.progress.ctypes.data
+        self._context[HOST] = exe.host.address if exe.host else 0
         for word, array in enumerate([*self.arrays, *fresh], TABLE):
             self._context[word] = array.ctypes.data
         self._pointer = self._context.ctypes.data
@@ -121,23 +126,30 @@ class BoundCall:
         self._serial = exe.compiled.serial
 
     def run(self) -> None:
-        """Run on the team, or on this thread alone if the program is small or the team is busy; the results are the same."""
-        exe = self._exe
-        threads = settings.threads
+        """Run on the team, or on this thread alone if the program is small or the team is busy; the results are the same.
+
+        Raises:
+            LamellaError: an equation that Python computes has failed.
+        """
+        with self._exe.lock:
+            self._run()
+            if self._exe.host is not None:
+                self._exe.host.check()
+
+    def _run(self) -> None:
+        exe, threads = self._exe, settings.threads
         if self._serial or threads <= 1:
-            with exe.lock:
-                exe.run_alone(self._pointer)
+            exe.run_alone(self._pointer)
             return
-        with exe.lock:
-            self._context[SCRATCH] = exe.scratch(threads).ctypes.data
-            crew = team(threads)
-            if crew.lock.acquire(blocking=False):
-                try:
-                    crew.run(exe.address, self._pointer)
-                finally:
-                    crew.lock.release()
-            else:
-                exe.run_alone(self._pointer)
+        self._context[SCRATCH] = exe.scratch(threads).ctypes.data
+        crew = team(threads)
+        if not crew.lock.acquire(blocking=False):
+            exe.run_alone(self._pointer)
+            return
+        try:
+            crew.run(exe.address, self._pointer)
+        finally:
+            crew.lock.release()
 
     def start(self) -> RunningCall:
         return RunningCall(self)

@@ -26,6 +26,7 @@ from lamella.native.indexing import (
     view_index,
 )
 
+DIRECT = ("scatter_add", "cumsum", "control", "host")  # kinds of clusters that write their equation's outputs themselves
 REDUCTIONS = ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod")
 
 
@@ -48,7 +49,7 @@ class Cluster:
 
     Attributes:
         kind: `loop` (elementwise, with reductions along trailing axes), `reduce` (along other axes), `contract`, `scatter_add`,
-            `cumsum` or `control` (a loop with a body).
+            `cumsum`, `control` (a loop with a body) or `host` (computed by Python).
         shape: the domain that its elementwise members live on.
         columns: number of trailing domain axes that row reductions run along; 0 if there are none.
         anchor: the equation that opened it, if not elementwise.
@@ -131,7 +132,7 @@ class Fusion:
                     self.materialize(x)
             self._open(Cluster(self._next(), "contract", eqn.output.shape, anchor=eqn), eqn)
         else:
-            _SPECIAL[name](self, eqn)
+            _SPECIAL.get(name, _host)(self, eqn)
 
     def _next(self) -> int:
         self._count += 1
@@ -145,7 +146,7 @@ class Fusion:
             self.home.update((v, cluster) for v in eqn.outputs)
         for x in (*(eqn.inputs if eqn else ()), *reads):
             self._depend(cluster, self.needed(x))
-        if eqn is not None and cluster.kind in ("contract", "scatter_add", "cumsum", "control"):  # these take addresses
+        if eqn is not None and cluster.kind in ("contract", *DIRECT):  # these take addresses
             contract = cluster.kind == "contract"
             roots = [self.root(self.operand(x)[0] if contract else self.stored(x))
                      for x in eqn.inputs if isinstance(x, Var) or x in self.literals]
@@ -417,7 +418,7 @@ class Loads:
                         self.found.append((var, domain_index(var.shape, 100)))
                         self._dynamic(start)
                     continue
-                unset = {0} if eqn.primitive.name == "scatter_add" else self.fusion.unset.get(cluster, set())
+                unset = {0} if cluster.kind == "scatter_add" else self.fusion.unset.get(cluster, set())
                 operands = [x for i, x in enumerate(eqn.inputs) if i not in unset]  # what is added to is `initial`
                 stored = [self.fusion.stored(x) for x in operands if isinstance(x, Var) or x in self.fusion.literals]
                 self.found += [(x, domain_index(x.shape, 100)) for x in stored]
@@ -593,6 +594,12 @@ def _cumsum(fusion: Fusion, eqn: Eqn) -> None:
     fusion._open(Cluster(fusion._next(), "cumsum", eqn.output.shape, anchor=eqn), eqn)
 
 
+def _host(fusion: Fusion, eqn: Eqn) -> None:
+    for x in eqn.inputs:
+        fusion.materialize(x)
+    fusion._open(Cluster(fusion._next(), "host", (), anchor=eqn), eqn)
+
+
 def _loop(fusion: Fusion, eqn: Eqn) -> None:
     written = _written_whole(fusion, eqn)
     for i, x in enumerate(eqn.inputs):
@@ -636,4 +643,4 @@ def _visits_all(at: Atom, counter: Var, rows: int, definitions: dict[Var, Eqn]) 
 
 
 _SPECIAL = {"dynamic_update_slice": _dynamic_update_slice, "pad": _pad, "concat": _concat, "scatter_add": _scatter_add,
-            "cumsum": _cumsum, "loop": _loop}
+            "scatter": _scatter_add, "cumsum": _cumsum, "loop": _loop}

@@ -413,11 +413,12 @@ def cumsum_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
 
 
 def scatter_add_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
-    """`out[indices[i]] += updates[i]`, for all i in order; units are vectors of columns, so no two threads share an element."""
+    """`out[indices[i]] += updates[i]` (`scatter`: another combination), for all i in order; units are vectors of columns, so no two
+    threads share an element."""
     eqn = cluster.anchor
     assert eqn is not None
     _, indices, updates = eqn.inputs
-    out = eqn.output
+    out, combine = eqn.output, eqn.params.get("combine", "add")
     n = indices.type.size
     columns = out.type.size // out.shape[0] if out.shape[0] else 1
     lanes = host.lanes()
@@ -435,8 +436,8 @@ def scatter_add_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
             row = f.imax(f.imin(row, index(out.shape[0] - 1)), index(0))
             source = f.address(pointers[1], f.iadd(f.imul(i, columns), column), out.dtype)
             target = f.address(pointers[2], f.iadd(f.imul(row, columns), column), out.dtype)
-            total = f.add(f.load(target, out.dtype, wide, mask), f.load(source, out.dtype, wide, mask))
-            f.store(total, target, mask)
+            old, new = (f.load(place, out.dtype, wide, mask) for place in (target, source))
+            f.store(new if combine == "set" else PRIMITIVES[combine].scalar(f, old, new), target, mask)
             return []
 
         f.loop(index(0), index(n), 1, step)

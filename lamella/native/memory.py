@@ -16,7 +16,7 @@ from lamella.errors import CheckError
 from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Var
 from lamella.native import chains
 from lamella.native.chains import Chain
-from lamella.native.fuse import Cluster, Fusion, Store, index_in
+from lamella.native.fuse import DIRECT, Cluster, Fusion, Store, index_in
 from lamella.native.indexing import Index, domain_index, flat
 from lamella.native.recompute import recompute
 from lamella.native.target import machine
@@ -122,7 +122,7 @@ def _order_readers(p: Plan, donor: Var, writers: list[Cluster]) -> None:
 
 
 def _written(cluster: Cluster) -> list[Var]:
-    own = [v for e in cluster.members for v in e.outputs] if cluster.kind in ("scatter_add", "cumsum", "control") else []
+    own = [v for e in cluster.members for v in e.outputs] if cluster.kind in DIRECT else []
     return own + [s.target for s in cluster.stores]
 
 
@@ -277,7 +277,7 @@ def _mark_stores(p: Plan) -> None:
     needed.update((a, None) for a in p.graph.outputs if isinstance(a, Var))
     for var in needed:
         home = fusion.home.get(var)
-        if home is None or home.kind in ("scatter_add", "cumsum", "control") or any(s.target is var for s in home.stores):
+        if home is None or home.kind in DIRECT or any(s.target is var for s in home.stores):
             continue
         if home.partial is None and var in {v for e in home.members for v in e.outputs}:
             home.stores.append(Store(var, var, index_in(home, var.shape) or domain_index(var.shape)))

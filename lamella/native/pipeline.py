@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from lamella.ir import Graph, format_graph
 from lamella.native import cache
 from lamella.native.executable import Compiled, NativeExecutable
+from lamella.native.host import equation_text
 from lamella.native.memory import Buffer, donated, plan
 from lamella.native.profiling import ProfiledExecutable, costs
 from lamella.native.program import Program
@@ -73,7 +74,8 @@ def assemble(program: Program) -> Compiled:
     code = to_object(text)
     log("time", lambda: f"assemble {(time.perf_counter() - start) * 1e3:.1f} ms, {len(program.functions)} kernels, "
                         f"{len(code)} bytes")
-    return Compiled(code, program.plan.arena, program.scratch, program.serial, program.barriers, kernel_table(program))
+    return Compiled(code, program.plan.arena, program.scratch, program.serial, program.barriers, kernel_table(program),
+                    [equation_text(eqn) for eqn in program.host_calls])
 
 
 def emit(graph: Graph, donate: Mapping[int, int], profile: bool = False) -> Program:
@@ -100,6 +102,7 @@ def describe(program: Program) -> str:
         operations = " ".join(e.primitive.name for e in cluster.members) or "copy"
         lines.append(f"{program.names[cluster]:14} {'serial ' if kernel.serial else ''}{kernel.schedule}\n"
                      f"{'':14} {operations}  {' '.join(sorted(sources))}")
+    lines += [f"{'host':14} {eqn.primitive.name}" for eqn in program.host_calls]
     return "\n".join(lines)
 
 

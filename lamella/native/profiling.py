@@ -51,7 +51,10 @@ def _clusters(plan: Plan) -> list[tuple[Plan, Cluster]]:
     """All kernels in the order of `Program.kernels`, each with the plan that it is part of."""
     found: list[tuple[Plan, Cluster]] = []
     for cluster in (c for phase in plan.phases for c in phase):
-        found += _clusters(plan.bodies[cluster]) if cluster.kind == "control" else [(plan, cluster)]
+        if cluster.kind == "control":
+            found += _clusters(plan.bodies[cluster])
+        elif cluster.kind != "host":
+            found.append((plan, cluster))
     return found
 
 

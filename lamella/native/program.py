@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from lamella.ir import Literal, Var
+from lamella.ir import Eqn, Literal, Var
 from lamella.native import kernel as kernels
 from lamella.native.blocked import contract_kernel
 from lamella.native.chains import Chain
@@ -32,6 +32,7 @@ EMITTERS: dict[str, Callable[[Plan, Cluster, Machine], Kernel]] = {
 # Words of a call's context, 8 bytes each. The barrier has a cache line of its own, and so have the two slots through which thread 0
 # tells the others where to go on; they are used in turn, so that none is overwritten before everybody has read it.
 ARENA, SCRATCH_WORD, PROGRESS, PROFILE = 0, 1, 2, 3
+HOST = 7  # address of the callback (host.py)
 ALONE, ALONE_TIME, TOGETHER_TIME = 4, 5, 6  # steps to do alone next time; times per step alone (0: unknown) and together
 BARRIER = 8
 SLOTS = 16  # two slots of 4 words: next step, steps to do alone, stop
@@ -177,6 +178,7 @@ class Program:
         self.functions: dict[str, str] = {}  # body -> name: equal kernels are compiled once
         self.declarations: set[str] = set()
         self.barriers = 0
+        self.host_calls: list[Eqn] = []
         self._kernels(plan)
         self.slots: dict[Cluster | str, int] = {c: i for i, c in enumerate([*self.kernels, "barriers", "steps", "program"])}
         self.scratch = -(-max([k.scratch + 16384 for k in self.kernels.values()], default=0) // 64) * 64
@@ -188,6 +190,7 @@ class Program:
         for cluster in (c for phase in plan.phases for c in phase):
             if cluster.kind == "control":
                 self._kernels(plan.bodies[cluster])
+            if cluster.kind in ("control", "host"):
                 continue
             kernel = EMITTERS[cluster.kind](plan, cluster, self.host)
             self.kernels[cluster] = kernel
@@ -298,6 +301,8 @@ class _Function:
             for position, cluster in enumerate(phase):
                 if cluster.kind == "control":
                     self._loop(plan, cluster)
+                elif cluster.kind == "host":
+                    self._host(plan, cluster)
                 else:
                     self._call(plan, cluster, position)
 
@@ -348,6 +353,28 @@ class _Function:
         lo = f.op("int64", 0, f"udiv i64 {low.ref}, %nt")
         hi = f.op("int64", 0, f"udiv i64 {high.ref}, %nt")
         call(lo.ref, hi.ref)
+
+    def _host(self, plan: Plan, cluster: Cluster) -> None:
+        """Thread 0 calls Python; an error stops the program's loop at the end of the step."""
+        f, eqn = self.f, cluster.anchor
+        assert eqn is not None
+        number = len(self.program.host_calls)
+        self.program.host_calls.append(eqn)
+        operands = [plan.fusion.stored(x) for x in eqn.inputs]
+        addresses = [self._address(plan.buffer(v)).ref for v in (*operands, *eqn.outputs)]
+        callback, progress = self._word(HOST).ref, self._word(PROGRESS).ref
+        with f.into(self._pointers):
+            table = f.op("ptr", 0, f"alloca ptr, i64 {len(addresses)}").ref
+
+        def call() -> None:
+            for position, address in enumerate(addresses):
+                slot = f.op("ptr", 0, f"getelementptr ptr, ptr {table}, i64 {position}")
+                f.line(f"store ptr {address}, ptr {slot.ref}")
+            failed = f.op("int64", 0, f"call i64 {callback}(i64 {number}, ptr {table})")
+            flag = f.op("ptr", 0, f"getelementptr i64, ptr {progress}, i64 1")
+            f.when(f.op("bool", 0, f"icmp ne i64 {failed.ref}, 0"), lambda: f.line(f"store i64 1, ptr {flag.ref}"))
+
+        f.when(f.op("bool", 0, "icmp eq i64 %tid, 0"), call)
 
     def _loop(self, plan: Plan, cluster: Cluster) -> None:
         eqn, f = cluster.anchor, self.f

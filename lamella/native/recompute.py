@@ -13,7 +13,8 @@ from lamella.native.fuse import Cluster, Fusion
 from lamella.native.indexing import is_view
 
 LIMIT = 24  # cost of computing a value again, in additions, up to which that beats memory
-HEAVY = {"exp", "log", "log1p", "expm1", "tanh", "logistic", "erf", "sin", "cos", "sqrt", "rsqrt", "div"}
+HEAVY = {"exp", "log", "log1p", "expm1", "tanh", "logistic", "erf", "erfc", "sin", "cos", "asin", "acos", "atan2", "cbrt",
+         "sqrt", "rsqrt", "div"}
 HEAVY_COST = 8
 TOO_HEAVY = {"pow", "random_bits", "gather", "rem"}
 USERS = 2  # kernels that may repeat the work

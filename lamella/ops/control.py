@@ -1,4 +1,4 @@
-"""Loops: `scan`, `fori_loop`, `while_loop`, `map`."""
+"""Loops: `scan`, `fori_loop`, `while_loop`."""
 
 from __future__ import annotations
 
@@ -166,21 +166,3 @@ def _eager_while(cond: Callable[..., Any], body: Callable[..., Any], values: Any
         values = tree.map_structure(convert_to_tensor, _call(body, values))
         steps += 1
     return values
-
-
-def map(f: Callable[[Any], Any], xs: Any) -> Any:
-    """`f` on each row of `xs`, results stacked.
-
-    Args:
-        f: function of a tree of rows.
-        xs: tree of tensors that share the size of the first axis.
-
-    Source:
-        keras.ops.map.
-
-    Example:
-        >>> map(lambda x: x * x, [1.0, 2.0]).numpy().tolist()
-        [1.0, 4.0]
-    """
-    _, ys = scan(lambda _, x: ((), f(x)), (), xs)
-    return ys

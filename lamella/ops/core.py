@@ -8,15 +8,17 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from lamella.frontend import Tensor, convert_to_tensor
+from lamella.errors import ShapeError
+from lamella.frontend import Tensor, bind, convert_to_tensor, standardize_dtype
 from lamella.frontend import cast as cast
 from lamella.frontend import stop_gradient as _stop_gradient
 from lamella.frontend.branching import cond as cond
 from lamella.frontend.tensor import TensorLike
-from lamella.ir.types import is_float
+from lamella.ir.types import is_float, numpy_dtype
 from lamella.ops.elementwise import clip
 from lamella.ops.logic import to_bool, where
-from lamella.ops.reduction import all
+from lamella.ops.reduction import all, sum
+from lamella.ops.shaping import expand_dims, reshape
 
 
 def array(x: Any, dtype: Any = None) -> Tensor:
@@ -66,6 +68,40 @@ def dtype(x: Any) -> str:
 def stop_gradient(variable: Any) -> Tensor:
     """The value, through which no gradient flows."""
     return _stop_gradient(variable)
+
+
+def view(x: Any, dtype: Any = None) -> Tensor:
+    """The same bytes as another dtype: the last axis grows or shrinks with the sizes of the dtypes; the lowest bits come first.
+
+    Raises:
+        ShapeError: the last axis isn't a multiple of what makes one new element.
+
+    Example:
+        >>> view([1.0, 2.0], "uint8").numpy()
+        array([  0,   0, 128,  63,   0,   0,   0,  64], dtype=uint8)
+    """
+    x = convert_to_tensor(x)
+    target = x.dtype if dtype is None else standardize_dtype(dtype)
+    if target == x.dtype:
+        return x
+    old, new = (numpy_dtype(name).itemsize for name in (x.dtype, target))
+    bits = cast(x, "uint8") if x.dtype == "bool" else bind("bitcast", x, dtype=f"uint{8 * old}")
+    if old != new and not x.ndim:
+        raise ShapeError(f"view: a scalar {x.dtype} can't become {target}, which has another size.")
+    if old > new:
+        bits = reshape(cast(_shifted(expand_dims(bits, -1), "shift_right", old // new, new), f"uint{8 * new}"), (*x.shape[:-1], -1))
+    elif old < new:
+        if x.shape[-1] % (new // old):
+            raise ShapeError(f"view: {new // old} {x.dtype} make one {target}; the last axis of shape {x.shape} isn't a multiple.")
+        parts = cast(reshape(bits, (*x.shape[:-1], -1, new // old)), f"uint{8 * new}")
+        bits = sum(_shifted(parts, "shift_left", new // old, old), -1)
+    return bits != 0 if target == "bool" else bind("bitcast", bits, dtype=target)
+
+
+def _shifted(bits: Tensor, direction: str, count: int, size: int) -> Tensor:
+    """Element i of the last axis (or a copy of its only one) shifted by i times `size` bytes."""
+    places = bind("iota", shape=(count,), axis=0, dtype=bits.dtype) * (8 * size)
+    return bind(direction, bits, places)
 
 
 def saturate_cast(x: Any, dtype: Any) -> Tensor:

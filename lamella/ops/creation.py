@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella.frontend import Tensor, bind, cast, convert_to_tensor, result_type, standardize_dtype
+from lamella.frontend.arithmetic import to_floats
 from lamella.frontend.tensor import TensorLike
 from lamella.ops.axes import one_axis, shape_tuple
 from lamella.ops.elementwise import add, divide, multiply, power, subtract
@@ -106,6 +107,19 @@ def logspace(
     exponents = linspace(start, stop, num, endpoint, axis=axis)
     result = power(float(base), exponents)
     return cast(result, dtype) if dtype is not None else result
+
+
+def geomspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Tensor:
+    """`num` numbers from start to stop, each a constant multiple of the one before: start (stop / start)^(i / (num - 1))."""
+    start, stop = to_floats(convert_to_tensor(start), convert_to_tensor(stop))
+    place = cast(linspace(0.0, 1.0, num, endpoint), start.dtype)
+    values = multiply(start, power(divide(stop, start), reshape(place, (num,) + (1,) * max(start.ndim, stop.ndim))))
+    if endpoint and num > 1:
+        values = where(reshape(place, (num,) + (1,) * (values.ndim - 1)) == 1, stop, values)  # exactly, without rounding
+    values = moveaxis(values, 0, axis)
+    return values if dtype is None else cast(values, dtype)
 
 
 def _rows_and_columns(n: int, m: int) -> tuple[Tensor, Tensor]:

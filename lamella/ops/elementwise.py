@@ -1,4 +1,4 @@
-"""Elementwise functions: arithmetic, comparison, logic, exponentials, trigonometry, rounding."""
+"""Elementwise functions: arithmetic, comparison, exponentials, sine and cosine, rounding."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ sin = _unary("sin", "The sine of x in radians.")
 cos = _unary("cos", "The cosine of x in radians.")
 tanh = _unary("tanh", "(e^x - e^-x) / (e^x + e^-x).")
 erf = _unary("erf", "2/sqrt(pi) times the integral of e^(-t^2) from 0 to x.")
+erfc = _unary("erfc", "1 - erf(x), exact to rounding for large x too.")
 
 
 def square(x: Any) -> Tensor:
@@ -68,11 +69,6 @@ def square(x: Any) -> Tensor:
 def reciprocal(x: Any) -> Tensor:
     """1 / x."""
     return divide(1.0, x)
-
-
-def erfc(x: Any) -> Tensor:
-    """1 - erf(x); for x above about 3 its relative error grows."""
-    return subtract(1.0, erf(x))
 
 
 def exp2(x: Any) -> Tensor:
@@ -95,45 +91,6 @@ def _floats(x: Any, constant: float) -> tuple[Tensor, float]:
     return x, constant
 
 
-def tan(x: Any) -> Tensor:
-    """sin(x) / cos(x)."""
-    return divide(sin(x), cos(x))
-
-
-def sinh(x: Any) -> Tensor:
-    """(e^x - e^-x) / 2, as (u + u / (u + 1)) / 2 with u = e^|x| - 1, which is exact near 0."""
-    (x,) = to_floats(x)
-    u = expm1(absolute(x))
-    half = multiply(add(u, divide(u, add(u, 1.0))), 0.5)
-    return where(less(x, 0.0), negative(half), half)
-
-
-def cosh(x: Any) -> Tensor:
-    """(e^x + e^-x) / 2."""
-    (x,) = to_floats(x)
-    return multiply(add(exp(x), exp(negative(x))), 0.5)
-
-
-def arcsinh(x: Any) -> Tensor:
-    """sign(x) log1p(|x| + x^2 / (1 + sqrt(1 + x^2)))."""
-    (x,) = to_floats(x)
-    s = multiply(x, x)
-    size = log1p(add(absolute(x), divide(s, add(sqrt(add(s, 1.0)), 1.0))))
-    return where(less(x, 0.0), negative(size), size)
-
-
-def arccosh(x: Any) -> Tensor:
-    """log(x + sqrt(x - 1) sqrt(x + 1))."""
-    (x,) = to_floats(x)
-    return log(add(x, multiply(sqrt(subtract(x, 1.0)), sqrt(add(x, 1.0)))))
-
-
-def arctanh(x: Any) -> Tensor:
-    """(log(1 + x) - log(1 - x)) / 2."""
-    (x,) = to_floats(x)
-    return multiply(subtract(log1p(x), log1p(negative(x))), 0.5)
-
-
 def logaddexp(x1: Any, x2: Any) -> Tensor:
     """log(e^x1 + e^x2) = m + log1p(e^-|x1 - x2|), m the larger one; infinities are kept."""
     x, y = to_floats(x1, x2)
@@ -147,14 +104,6 @@ def logaddexp2(x1: Any, x2: Any) -> Tensor:
     x, y = to_floats(x1, x2)
     scale = math.log(2)
     return multiply(logaddexp(multiply(x, scale), multiply(y, scale)), 1 / scale)
-
-
-def hypot(x1: Any, x2: Any) -> Tensor:
-    """sqrt(x1^2 + x2^2) without overflow: the larger one times sqrt(1 + ratio^2)."""
-    x, y = (absolute(v) for v in to_floats(x1, x2))
-    large, small = maximum(x, y), minimum(x, y)
-    ratio = divide(small, where(equal(large, 0.0), 1.0, large))
-    return multiply(large, sqrt(add(multiply(ratio, ratio), 1.0)))
 
 
 def divide_no_nan(x1: Any, x2: Any) -> Tensor:
@@ -219,16 +168,6 @@ def trunc(x: Any) -> Tensor:
 def clip(x: Any, x_min: Any, x_max: Any) -> Tensor:
     """min(max(x, x_min), x_max). Gradient 0 outside, 1/2 on a bound."""
     return minimum(maximum(x, x_min), x_max)
-
-
-def deg2rad(x: Any) -> Tensor:
-    """x pi / 180."""
-    return multiply(*_floats(x, math.pi / 180))
-
-
-def rad2deg(x: Any) -> Tensor:
-    """x 180 / pi."""
-    return multiply(*_floats(x, 180 / math.pi))
 
 
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:

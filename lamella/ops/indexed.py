@@ -1,23 +1,20 @@
-"""Reading and writing by index, sorting, segments."""
+"""Reading and writing by index."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from lamella.errors import ShapeError
-from lamella.frontend import Tensor, bind, cast, convert_to_tensor, promote
+from lamella.frontend import Tensor, bind, cast, convert_to_tensor
 from lamella.frontend.indexing import checked_index, wrap_indices
 from lamella.frontend.tensor import TensorLike
-from lamella.ir.types import is_float
 from lamella.ops.axes import one_axis, shape_tuple
-from lamella.ops.elementwise import bitwise_not, equal, greater, less_equal
-from lamella.ops.logic import isnan, where
-from lamella.ops.reduction import max, sum
-from lamella.ops.shaping import expand_dims, moveaxis, ravel, reshape
+from lamella.ops.elementwise import clip, floor_divide, mod
+from lamella.ops.logic import where
+from lamella.ops.shaping import moveaxis, ravel, reshape
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Tensor:
@@ -73,96 +70,14 @@ def get_item(x: Any, key: Any) -> Tensor:
     return convert_to_tensor(x)[key]
 
 
-def _sorted(x: Any, axis: int) -> tuple[Tensor, Tensor, int]:
-    x = convert_to_tensor(x)
-    axis = one_axis(axis, x.ndim)
-    values, order = bind("sort", moveaxis(x, axis, -1))
-    return values, order, axis
-
-
-def sort(x: Any, axis: int = -1) -> Tensor:
-    """Ascending along `axis`; NaN last."""
-    values, _, axis = _sorted(x, axis)
-    return moveaxis(values, -1, axis)
-
-
-def argsort(x: Any, axis: int = -1) -> Tensor:
-    """The positions that sort `x` along `axis`, int32; equal elements keep their order."""
-    if axis is None:
-        x, axis = ravel(x), -1
-    _, order, axis = _sorted(x, axis)
-    return moveaxis(order, -1, axis)
-
-
-def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Tensor, Tensor]:
-    """The k largest elements along the last axis, descending, and their positions (int32); of equal ones the first."""
-    x = convert_to_tensor(x)
-    if not 0 <= k <= x.shape[-1]:
-        raise ShapeError(f"top_k: k = {k} must lie within 0..{x.shape[-1]}, the size of the last axis.")
-    number = is_float(x.dtype)
-    values, order = bind("sort", bind("neg", x) if number else bitwise_not(x))  # both reverse the order
-    values, order = values[..., :k], order[..., :k]
-    return bind("neg", values) if number else bitwise_not(values), order
-
-
-def in_top_k(targets: Any, predictions: Any, k: int) -> Tensor:
-    """Whether fewer than k classes have a larger prediction than the target's; NaN counts as the smallest."""
-    predictions = convert_to_tensor(predictions)
-    chosen = take_along_axis(predictions, expand_dims(targets, -1), -1)
-    chosen = where(isnan(chosen), -math.inf, chosen)
-    return less_equal(sum(greater(predictions, chosen), -1) + 1, k)
-
-
-def median(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The middle element of the sorted ones, or the mean of the two in the middle."""
-    x = convert_to_tensor(x)
-    axes = (
-        tuple(range(x.ndim))
-        if axis is None
-        else tuple(one_axis(a, x.ndim) for a in (axis if isinstance(axis, Sequence) else [axis]))
-    )
-    rest = [a for a in range(x.ndim) if a not in axes]
-    rows = reshape(moveaxis(x, rest, tuple(range(len(rest)))), (*(x.shape[a] for a in rest), -1))
-    values, n = sort(rows), rows.shape[-1]
-    middle = (values[..., (n - 1) // 2] + values[..., n // 2]) / 2
-    middle = where(isnan(values[..., -1]), math.nan, middle)  # NaN sorts last
-    return reshape(middle, tuple(1 if a in axes else m for a, m in enumerate(x.shape))) if keepdims else middle
-
-
-def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Tensor:
-    """How many elements of the sorted vector are smaller (`side="right"`: not larger) than each value, int32."""
-    if side not in ("left", "right"):
-        raise ValueError(f"side must be 'left' or 'right', received {side!r}.")
-    sequence, wanted = promote(sorted_sequence, values)
-    wanted = expand_dims(wanted, -1)
-    return sum(wanted > sequence if side == "left" else wanted >= sequence, -1)
-
-
-def digitize(x: Any, bins: Any) -> Tensor:
-    """How many of the ascending `bins` are not larger than each element, int32."""
-    return searchsorted(bins, x, side="right")
-
-
-def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -> Tensor:
-    """Whether each element of x1 is among those of x2."""
-    x, y = promote(x1, x2)
-    found = max(equal(expand_dims(x, -1), ravel(y)), -1)
-    return ~found if invert else found
-
-
 def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
-    """The block of the given shape that starts at `start_indices`; a start that is only known at run time is moved so
-    that it fits.
+    """The block of the given shape that starts at `start_indices`; -1 in the shape takes all that remains. A start that is only known at
+    run time is moved so that the block fits.
     """
     x = convert_to_tensor(inputs)
-    out, size = x, shape_tuple(shape)
-    for axis, (start, n) in enumerate(zip(_starts(start_indices), size, strict=True)):
-        if isinstance(start, TensorLike):
-            moved = bind("dynamic_slice", moveaxis(out, axis, 0), start, size=n)
-            out = moveaxis(moved, 0, axis)
-        else:
-            low = checked_index(start, x.shape[axis] + 1, axis)
-            out = out[(builtin_slice(None),) * axis + (builtin_slice(low, low + n),)]
+    out = x
+    for axis, (start, n) in enumerate(zip(_starts(start_indices), shape_tuple(shape), strict=True)):
+        out = _part(out, axis, start, x.shape[axis] - start if n == -1 else n)
     return out
 
 
@@ -175,43 +90,39 @@ def _starts(start_indices: Any) -> list[Any]:
     return [s if isinstance(s, TensorLike) and getattr(s, "_array", None) is None else int(s) for s in starts]
 
 
+def _part(x: Tensor, axis: int, start: Any, n: int) -> Tensor:
+    """n elements along an axis."""
+    if isinstance(start, TensorLike):
+        return moveaxis(bind("dynamic_slice", moveaxis(x, axis, 0), start, size=n), 0, axis)
+    low = checked_index(start, x.shape[axis] + 1, axis)
+    return x[(builtin_slice(None),) * axis + (builtin_slice(low, low + n),)]
+
+
 def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Tensor:
-    """`inputs` with the block that starts at `start_indices` replaced by `updates`."""
-    x, new = convert_to_tensor(inputs), cast(updates, convert_to_tensor(inputs).dtype)
-    starts = _starts(start_indices)
-    if any(isinstance(s, TensorLike) for s in starts):
-        return _dynamic_update(x, starts, new)
-    low = tuple(starts)
-    high = tuple(n - s - m for n, s, m in zip(x.shape, low, new.shape, strict=True))
-    if min((*low, *high), default=0) < 0:
+    """`inputs` with the block that starts at `start_indices` replaced by `updates`. A start that is only known at run time is moved so that
+    the block fits.
+
+    Raises:
+        ShapeError: the block doesn't lie within the inputs.
+    """
+    x = convert_to_tensor(inputs)
+    new, starts = cast(updates, x.dtype), _starts(start_indices)
+    known = [0 if isinstance(s, TensorLike) else s for s in starts]
+    if any(s < 0 or s + m > n for n, s, m in zip(x.shape, known, new.shape, strict=True)):
         raise ShapeError(f"slice_update: a block of shape {new.shape} at {starts} doesn't lie within shape {x.shape}.")
-    interior = (0,) * x.ndim
-    inside = bind(
-        "pad",
-        bind("broadcast", convert_to_tensor(True), shape=new.shape),
-        convert_to_tensor(False),
-        low=low,
-        high=high,
-        interior=interior,
-    )
-    padded = bind("pad", new, convert_to_tensor(0, x.dtype), low=low, high=high, interior=interior)
-    return where(inside, padded, x)
+    return _replaced(x, starts, new, 0)
 
 
-def _dynamic_update(x: Tensor, starts: list[Any], new: Tensor) -> Tensor:
-    dynamic = [a for a, s in enumerate(starts) if isinstance(s, TensorLike)]
-    whole = all(
-        n == m and s == 0
-        for a, (n, m, s) in enumerate(zip(x.shape, new.shape, starts, strict=True))
-        if a not in dynamic
-    )
-    if len(dynamic) > 1 or not whole:
-        raise NotImplementedError(
-            "slice_update with a start known only at run time along one axis, whole along the others, is available."
-        )
-    (axis,) = dynamic
-    moved = bind("dynamic_update_slice", moveaxis(x, axis, 0), moveaxis(new, axis, 0), starts[axis])
-    return moveaxis(moved, 0, axis)
+def _replaced(x: Tensor, starts: list[Any], new: Tensor, axis: int) -> Tensor:
+    """Take the part along the first axis, replace in that, and put it back."""
+    if axis == x.ndim:
+        return new
+    start, n = starts[axis], new.shape[axis]
+    if n == x.shape[axis]:
+        return _replaced(x, starts, new, axis + 1)
+    part = _replaced(_part(x, axis, start, n), starts, new, axis + 1)
+    at = cast(start, "int32")
+    return moveaxis(bind("dynamic_update_slice", moveaxis(x, axis, 0), moveaxis(part, axis, 0), at), 0, axis)
 
 
 def nonzero(x: Any) -> tuple[Tensor, ...]:
@@ -219,3 +130,21 @@ def nonzero(x: Any) -> tuple[Tensor, ...]:
     values.
     """
     return where(x)
+
+
+def unravel_index(indices: Any, shape: Any) -> tuple[Tensor, ...]:
+    """The index along each axis of positions in the flattened tensor; negative ones count from the end, those beyond it are moved into it.
+
+    Example:
+        >>> [i.item() for i in unravel_index(5, (2, 3))]
+        [1, 2]
+    """
+    sizes = shape_tuple(shape)
+    total = math.prod(sizes)
+    rest = convert_to_tensor(indices)
+    rest = clip(where(rest < 0, rest + total, rest), 0, total - 1)
+    parts = []
+    for n in reversed(sizes):
+        parts.append(mod(rest, n))
+        rest = floor_divide(rest, n)
+    return tuple(reversed(parts))

@@ -7,6 +7,7 @@ from typing import Any
 
 from lamella.frontend import Tensor, bind, convert_to_tensor, custom_gradient
 from lamella.frontend.arithmetic import to_floats
+from lamella.ops.axes import one_axis
 from lamella.ops.elementwise import (
     absolute,
     clip,
@@ -22,8 +23,9 @@ from lamella.ops.elementwise import (
     tanh,
 )
 from lamella.ops.logic import where
-from lamella.ops.reduction import in_single, max, sum
-from lamella.ops.shaping import split
+from lamella.ops.reduction import cumsum, in_single, max, sum
+from lamella.ops.shaping import flip, split
+from lamella.ops.sorting import sort
 
 SELU_ALPHA = 1.6732632423543772
 SELU_SCALE = 1.0507009873554805
@@ -194,6 +196,31 @@ def glu(x: Any, axis: int = -1) -> Tensor:
     """First half of the axis times sigmoid of the second half."""
     first, second = split(x, 2, axis)
     return first * sigmoid(second)
+
+
+def sparsemax(x: Any, axis: int = -1) -> Tensor:
+    """The nearest probabilities: max(x - t, 0) with t such that they sum to 1.
+
+    t follows from the largest elements z1 >= z2 >= ...: the mean of the first k of them minus 1 / k, k the largest with 1 + k zk above
+    their sum.
+
+    Source:
+        Martins and Astudillo 2016, "From softmax to sparsemax".
+
+    Example:
+        >>> sparsemax([1.0, 0.5, -1.0]).numpy()
+        array([0.75, 0.25, 0.  ], dtype=float32)
+    """
+    (x,) = to_floats(convert_to_tensor(x))
+    axis = one_axis(axis, x.ndim)
+    descending = flip(sort(x, axis), axis)
+    sums = cumsum(descending, axis)
+    shape = tuple(n if a == axis else 1 for a, n in enumerate(x.shape))
+    count = bind("iota", shape=shape, axis=axis, dtype=x.dtype) + 1.0
+    support = descending * count + 1.0 > sums
+    k = sum(where(support, convert_to_tensor(1, x.dtype), 0.0), axis, True)
+    threshold = (sum(where(support, descending, 0.0), axis, True) - 1.0) / k
+    return maximum(x - threshold, 0.0)
 
 
 @in_single

@@ -15,21 +15,18 @@ from lamella.frontend.arithmetic import bitwise_not, to_floats
 from lamella.ir.types import is_float, wide
 from lamella.ops.axes import kept_shape, many_axes, one_axis
 from lamella.ops.elementwise import (
-    absolute,
     add,
     divide,
-    equal,
     exp,
     log,
     maximum,
     minimum,
     multiply,
-    not_equal,
     square,
     subtract,
 )
 from lamella.ops.elementwise import sqrt as _sqrt
-from lamella.ops.logic import isfinite, isnan, to_bool, where
+from lamella.ops.logic import isfinite, to_bool, where
 
 
 def in_single(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -235,51 +232,3 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
     if synchronized:
         raise NotImplementedError("moments(synchronized=True) needs several processes.")
     return mean(x, axes, keepdims), var(x, axes, keepdims)
-
-
-def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The sum of what isn't NaN."""
-    x = convert_to_tensor(x)
-    return sum(where(isnan(x), 0, x), axis, keepdims)
-
-
-def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The mean of what isn't NaN."""
-    (x,) = to_floats(x)
-    return divide(nansum(x, axis, keepdims), sum(cast(equal(x, x), x.dtype), axis, keepdims))
-
-
-def nanmax(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The largest of what isn't NaN; NaN if there is nothing."""
-    return _nan_extremum(max, x, -math.inf, axis, keepdims)
-
-
-def nanmin(x: Any, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """The smallest of what isn't NaN; NaN if there is nothing."""
-    return _nan_extremum(min, x, math.inf, axis, keepdims)
-
-
-def _nan_extremum(extremum: Any, x: Any, neutral: float, axis: Any, keepdims: bool) -> Tensor:
-    x = convert_to_tensor(x)
-    if not is_float(x.dtype):
-        return extremum(x, axis, keepdims)
-    out = extremum(where(isnan(x), neutral, x), axis, keepdims)
-    return where(any(equal(x, x), axis, keepdims), out, math.nan)
-
-
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """Vector norms over all axes or one axis: None and 2 sqrt(sum x^2), 1 sum |x|, inf max |x|, 0 the number of
-    nonzero ones, p (sum |x|^p)^(1/p); over two axes None and "fro"."""
-    (x,) = to_floats(x)
-    size = absolute(x)
-    if ord in (None, 2, "fro", "euclidean"):
-        if ord == 2 and len(many_axes(axis, x.ndim)) > 1:
-            raise NotImplementedError("norm(ord=2) of matrices needs singular values.")
-        return _sqrt(sum(square(x), axis, keepdims))
-    if len(many_axes(axis, x.ndim)) > 1:
-        raise NotImplementedError(f"norm(ord={ord!r}) of matrices.")
-    if ord in (math.inf, -math.inf):
-        return (max if ord > 0 else min)(size, axis, keepdims)
-    if ord == 0:
-        return sum(cast(not_equal(x, 0.0), x.dtype), axis, keepdims)
-    return sum(size, axis, keepdims) if ord == 1 else sum(size**ord, axis, keepdims) ** (1.0 / ord)

@@ -1,15 +1,33 @@
-"""Adding and writing rows at given places."""
+"""Writing rows at given places, and combining those that meet."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from lamella.frontend import Tensor, bind, cast, convert_to_tensor
 from lamella.frontend.indexing import wrap_indices
+from lamella.ir.types import is_float
 from lamella.ops.axes import shape_tuple
 from lamella.ops.logic import logical_and, where
-from lamella.ops.shaping import reshape
+from lamella.ops.shaping import broadcast_to, reshape
+
+
+def _segments(
+    data: Any, segment_ids: Any, num_segments: int | None, neutral: Callable[[str], float], **combine: str
+) -> Tensor:
+    """Rows combined by segment, starting from `neutral` of their dtype."""
+    data, ids = convert_to_tensor(data), convert_to_tensor(segment_ids)
+    n = int(ids.numpy().max(initial=-1)) + 1 if num_segments is None else num_segments
+    inside = reshape(logical_and(ids >= 0, ids < n), ids.shape + (1,) * (data.ndim - ids.ndim))
+    start = convert_to_tensor(neutral(data.dtype), data.dtype)
+    empty = bind("broadcast", start, shape=(n, *data.shape[ids.ndim :]))
+    if not empty.size:
+        return empty
+    return bind("scatter" if combine else "scatter_add", empty, ids, where(inside, data, start), **combine)
 
 
 def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Tensor:
@@ -19,13 +37,36 @@ def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, so
         data: (n, ...).
         segment_ids: integers (n,).
         num_segments: rows of the result; None (only outside of traces) is the largest id + 1.
+        sorted: accepted for compatibility.
     """
-    data, ids = convert_to_tensor(data), convert_to_tensor(segment_ids)
-    n = int(ids.numpy().max(initial=-1)) + 1 if num_segments is None else num_segments
-    inside = reshape(logical_and(ids >= 0, ids < n), ids.shape + (1,) * (data.ndim - ids.ndim))
-    kept = where(inside, data, convert_to_tensor(0, data.dtype))
-    zeros = bind("broadcast", convert_to_tensor(0, data.dtype), shape=(n, *data.shape[ids.ndim :]))
-    return bind("scatter_add", zeros, ids, kept)
+    return _segments(data, segment_ids, num_segments, lambda dtype: 0)
+
+
+def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Tensor:
+    """Products of the rows with equal segment ids, 1 where there is none; see `segment_sum`."""
+    return _segments(data, segment_ids, num_segments, lambda dtype: 1, combine="mul")
+
+
+def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Tensor:
+    """The largest elements among the rows with equal segment ids, by column; -infinity (integers: the smallest number) where there is
+    no row. Equal largest ones share the gradient; see `segment_sum`.
+    """
+    return _segments(data, segment_ids, num_segments, lowest, combine="max")
+
+
+def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Tensor:
+    """As `segment_max`, for the smallest elements; infinity (integers: the largest number) where there is no row."""
+    return _segments(data, segment_ids, num_segments, highest, combine="min")
+
+
+def lowest(dtype: str) -> float:
+    """What is below every number of a dtype, or its smallest number."""
+    return -math.inf if is_float(dtype) else int(np.iinfo(dtype).min)
+
+
+def highest(dtype: str) -> float:
+    """What is above every number of a dtype, or its largest number."""
+    return math.inf if is_float(dtype) else int(np.iinfo(dtype).max)
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Tensor:
@@ -71,24 +112,23 @@ def scatter(indices: Any, values: Any, shape: Any) -> Tensor:
 
 
 def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Tensor:
-    """`inputs` with the elements at `indices` replaced by `updates`, or with these added (`reduction="add"`).
+    """`inputs` with the elements at `indices` replaced by `updates`, or combined with them.
 
-    Indices must be distinct when replacing: updates of one place would add up.
+    Args:
+        inputs: tensor.
+        indices: integers (..., k): a place in the first k axes.
+        updates: (..., rest of the shape).
+        reduction: None (of several updates of one place the last counts), "add", "max", "min" or "mul".
+
+    Raises:
+        ValueError: another reduction.
     """
-    if reduction not in (None, "add"):
-        raise NotImplementedError(f"scatter_update(reduction={reduction!r}); available: None and 'add'.")
+    if reduction not in (None, "add", "max", "min", "mul"):
+        raise ValueError(f"reduction must be None, 'add', 'max', 'min' or 'mul', received {reduction!r}.")
     x = convert_to_tensor(inputs)
-    updates = cast(updates, x.dtype)
     flat, k = _flat_positions(indices, x.shape)
     rows = reshape(x, (math.prod(x.shape[:k]), *x.shape[k:]))
+    new = broadcast_to(cast(updates, x.dtype), (*flat.shape, *x.shape[k:]))
     if reduction == "add":
-        return reshape(bind("scatter_add", rows, flat, updates), x.shape)
-    hits = bind(
-        "scatter_add",
-        bind("broadcast", convert_to_tensor(0, "int32"), shape=rows.shape[:1]),
-        flat,
-        bind("broadcast", convert_to_tensor(1, "int32"), shape=flat.shape),
-    )
-    hit = reshape(hits > 0, (rows.shape[0],) + (1,) * (rows.ndim - 1))
-    new = bind("scatter_add", bind("broadcast", convert_to_tensor(0, x.dtype), shape=rows.shape), flat, updates)
-    return reshape(where(hit, new, rows), x.shape)
+        return reshape(bind("scatter_add", rows, flat, new), x.shape)
+    return reshape(bind("scatter", rows, flat, new, combine=reduction or "set"), x.shape)

@@ -147,6 +147,22 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]
     return split(x, [int(n) for n in np.cumsum(sizes)[:-1]], axis)
 
 
+def vsplit(x: Any, indices_or_sections: Any) -> list[Tensor]:
+    """`split` along axis 0."""
+    return split(x, indices_or_sections, 0)
+
+
+def hsplit(x: Any, indices_or_sections: Any) -> list[Tensor]:
+    """`split` along axis 1, of a vector along axis 0."""
+    x = convert_to_tensor(x)
+    return split(x, indices_or_sections, 1 if x.ndim > 1 else 0)
+
+
+def dsplit(x: Any, indices_or_sections: Any) -> list[Tensor]:
+    """`split` along axis 2."""
+    return split(x, indices_or_sections, 2)
+
+
 def _stack_along(axis: int, minimum: int) -> Any:
     def function(xs: Sequence[Any]) -> Tensor:
         tensors = [convert_to_tensor(x) for x in xs]

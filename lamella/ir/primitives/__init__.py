@@ -3,6 +3,6 @@
 Importing this package fills `lamella.ir.PRIMITIVES`.
 """
 
-from lamella.ir.primitives import contract, control, elementwise, index, leaf, move, reduce
+from lamella.ir.primitives import contract, control, decompositions, elementwise, index, leaf, linalg, move, reduce
 
-__all__ = ["contract", "control", "elementwise", "index", "leaf", "move", "reduce"]
+__all__ = ["contract", "control", "decompositions", "elementwise", "index", "leaf", "linalg", "move", "reduce"]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lamella.errors import DTypeError, ShapeError
-from lamella.ir import scalar_math
+from lamella.ir import scalar_inverse, scalar_math
 from lamella.ir.core import Atom, Primitive, Sample
 from lamella.ir.registry import register
 from lamella.ir.types import FLOATS, INTS, TensorType, is_float, numpy_dtype
@@ -94,24 +94,33 @@ def _logistic(x: Any) -> Any:
     return np.where(x >= 0, 1 / (1 + np.exp(-np.abs(x))), np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x))))
 
 
-_ERF_SERIES = 60
+_ERF_SPLIT, _SERIES_TERMS, _FRACTION_TERMS = 1.6, 45, 75
 
 
-def _erf(x: Any) -> Any:
-    """erf by its everywhere convergent series (|x| < 3) and a continued fraction (beyond), in float64."""
+def _erf_parts(x: Any) -> tuple[Any, Any]:
+    """erf and erfc of |x| in float64: the everywhere convergent series for small |x|, a continued fraction beyond."""
     z = np.abs(np.asarray(x, np.float64))
-    small = np.minimum(z, 3.0)
+    small = np.minimum(z, _ERF_SPLIT)
     term, total = small.copy(), small.copy()
-    for n in range(1, _ERF_SERIES):  # erf x = 2/sqrt(pi) exp(-x^2) sum 2^n x^(2n+1) / (2n+1)!!
+    for n in range(1, _SERIES_TERMS):  # erf x = 2/sqrt(pi) exp(-x^2) sum 2^n x^(2n+1) / (2n+1)!!
         term = term * 2 * small * small / (2 * n + 1)
         total = total + term
     series = 2 / np.sqrt(np.pi) * np.exp(-small * small) * total
-    large = np.clip(z, 3.0, 30.0)
+    large = np.clip(z, _ERF_SPLIT, 30.0)
     fraction = large
-    for n in range(_ERF_SERIES, 0, -1):
+    for n in range(_FRACTION_TERMS, 0, -1):
         fraction = large + n / 2 / fraction
-    tail = 1 - np.exp(-large * large) / (np.sqrt(np.pi) * fraction)
-    return np.where(np.isnan(x), np.nan, np.copysign(np.where(z < 3.0, series, tail), x))
+    tail = np.exp(-large * large) / (np.sqrt(np.pi) * fraction)
+    return np.where(z < _ERF_SPLIT, series, 1 - tail), np.where(z < _ERF_SPLIT, 1 - series, tail)
+
+
+def _erf(x: Any) -> Any:
+    return np.where(np.isnan(x), np.nan, np.copysign(_erf_parts(x)[0], x))
+
+
+def _erfc(x: Any) -> Any:
+    part, rest = _erf_parts(x)
+    return np.where(np.isnan(x), np.nan, np.where(np.signbit(x), 1 + part, rest))
 
 
 TWO_OVER_SQRT_PI = 1.1283791670955126
@@ -137,7 +146,13 @@ _define("tanh", np.tanh, scalar_math.tanh, lambda b, g, y, x: [b.mul(g, b.sub(b.
 _define("logistic", _logistic, scalar_math.logistic,
         lambda b, g, y, x: [b.mul(g, b.mul(y, b.sub(b.constant_like(x, 1), y)))], arity=1, low=-9.0, high=9.0)
 _define("erf", _erf, scalar_math.erf,
-        lambda b, g, y, x: [b.mul(g, b.mul(b.constant_like(x, TWO_OVER_SQRT_PI), b.exp(b.neg(b.mul(x, x)))))], arity=1)
+        lambda b, g, y, x: [b.mul(g, _erf_slope(b, x))], arity=1)
+_define("erfc", _erfc, scalar_math.erfc, lambda b, g, y, x: [b.neg(b.mul(g, _erf_slope(b, x)))], arity=1)
+_define("asin", np.arcsin, scalar_inverse.asin, lambda b, g, y, x: [b.mul(g, _asin_slope(b, x))], arity=1, low=-0.95, high=0.95)
+_define("acos", np.arccos, scalar_inverse.acos, lambda b, g, y, x: [b.neg(b.mul(g, _asin_slope(b, x)))],
+        arity=1, low=-0.95, high=0.95)
+_define("cbrt", np.cbrt, scalar_inverse.cbrt, lambda b, g, y, x: [b.div(g, b.mul(b.constant_like(x, 3), b.mul(y, y)))],
+        arity=1, low=0.1, high=9.0)
 _define("is_finite", np.isfinite, scalar_math.is_finite, arity=1, result="bool", smooth=False)
 _define("logical_not", np.logical_not, lambda s, x: s.logical_not(x), arity=1, dtypes=("bool",), smooth=False)
 _define("stop_gradient", lambda x: x, lambda s, x: x, lambda b, g, y, x: [None], arity=1, dtypes=ANY, smooth=False)
@@ -149,7 +164,8 @@ _define("mul", np.multiply, lambda s, x, y: s.mul(x, y), lambda b, g, z, x, y: [
 _define("div", np.divide, lambda s, x, y: s.div(x, y),
         lambda b, g, z, x, y: [b.div(g, y), b.neg(b.div(b.mul(g, z), y))], arity=2, low=0.5, high=3.0)
 _define("rem", np.mod, scalar_math.rem,  # sign of the divisor, as Python's %
-        lambda b, g, z, x, y: [g, b.neg(b.mul(g, b.floor(b.div(x, y))))], arity=2, low=1.1, high=1.9, dtypes=FLOATS)
+        lambda b, g, z, x, y: [g, b.neg(b.mul(g, b.floor(b.div(x, y))))], arity=2, low=1.1, high=1.9, dtypes=NUMBERS)
+_define("atan2", np.arctan2, scalar_inverse.atan2, lambda b, g, z, y, x: _atan2_vjp(b, g, y, x), arity=2, low=0.3)
 _define("pow", np.power, scalar_math.pow,
         lambda b, g, z, x, y: [b.mul(g, b.mul(y, b.pow(x, b.sub(y, b.constant_like(y, 1))))), _pow_exponent(b, g, z, x)],
         arity=2, low=0.2, high=2.5, tolerance=16.0)
@@ -181,6 +197,22 @@ def sign(b: Any, x: Atom) -> Atom:
     """-1, 0 or 1, as selects."""
     zero, one = b.constant_like(x, 0), b.constant_like(x, 1)
     return b.select(b.gt(x, zero), one, b.select(b.lt(x, zero), b.neg(one), zero))
+
+
+def _erf_slope(b: Any, x: Atom) -> Atom:
+    """2 / sqrt(pi) e^(-x^2)."""
+    return b.mul(b.constant_like(x, TWO_OVER_SQRT_PI), b.exp(b.neg(b.mul(x, x))))
+
+
+def _asin_slope(b: Any, x: Atom) -> Atom:
+    """1 / sqrt(1 - x^2)."""
+    return b.rsqrt(b.sub(b.constant_like(x, 1), b.mul(x, x)))
+
+
+def _atan2_vjp(b: Any, g: Atom, y: Atom, x: Atom) -> list[Atom]:
+    """(x, -y) / (x^2 + y^2)."""
+    scaled = b.div(g, b.add(b.mul(x, x), b.mul(y, y)))
+    return [b.mul(scaled, x), b.neg(b.mul(scaled, y))]
 
 
 def _pow_exponent(b: Any, g: Atom, z: Atom, x: Atom) -> Atom:

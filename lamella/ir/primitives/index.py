@@ -1,5 +1,7 @@
 """Indexed reads and writes on axis 0, sorting.
 
+`scatter` and `scatter_add` are for places that may repeat; they go through the updates in order.
+
 Indices are integers within range. The front end checks what users pass; the IR clamps, so that native code never reads outside.
 """
 
@@ -62,6 +64,73 @@ register(Primitive(
     lambda b, cts, inputs, outputs: [cts[0], None, b.gather(cts[0], inputs[1])], samples=(
         Sample((((9, 20), "float32"), ((5,), "int32", 0, 8), ((5, 20), "float32"))),
         Sample((((4,), "float32"), ((2, 3), "int64", 0, 3), ((2, 3), "float32"))))))
+
+
+COMBINATIONS: dict[str, Any] = {"set": lambda old, new: new, "max": np.maximum, "min": np.minimum, "mul": np.multiply}
+
+
+def _scatter_type(x: TensorType, indices: TensorType, updates: TensorType, combine: str) -> TensorType:
+    if combine not in COMBINATIONS:
+        raise ShapeError(f"combine must be one of {', '.join(COMBINATIONS)}, received {combine!r}.")
+    return _scatter_add_type(x, indices, updates)
+
+
+def _scatter_numpy(x: np.ndarray, indices: np.ndarray, updates: np.ndarray, combine: str) -> np.ndarray:
+    out, at = np.array(x), _clamp(indices, x.shape[0])
+    if combine == "set":
+        out[at] = updates  # the last one stays
+    else:
+        COMBINATIONS[combine].at(out, at, updates)
+    return out
+
+
+def _scatter_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, combine: str) -> list[Atom | None]:
+    x, indices, updates = inputs
+    rule = {"set": _set_vjp, "mul": _scatter_mul_vjp}.get(combine, _scatter_extremum_vjp)
+    dx, du = rule(b, cts[0], x, indices, updates, outputs[0])
+    return [dx, None, du]
+
+
+def _set_vjp(b: Any, ct: Atom, x: Atom, indices: Atom, updates: Atom, out: Atom) -> tuple[Atom, Atom]:
+    """The last update of a place takes its gradient."""
+    flat = b.iota(shape=(indices.type.size,), axis=0, dtype="int32")
+    number = b.reshape_to(flat, indices.type.shape)
+    last = b.scatter(b.full(TensorType(x.type.shape[:1], "int32"), 0), indices, number, combine="set")
+    won = b.reshape_to(b.eq(b.gather(last, indices), number), indices.type.shape + (1,) * (x.type.ndim - 1))
+    zero = b.constant_like(ct, 0)
+    return b.scatter(ct, indices, b.full(updates.type, 0), combine="set"), b.select(won, b.gather(ct, indices), zero)
+
+
+def _scatter_extremum_vjp(b: Any, ct: Atom, x: Atom, indices: Atom, updates: Atom, out: Atom) -> tuple[Atom, Atom]:
+    """Ties share the gradient equally."""
+    one, zero = b.constant_like(x, 1), b.constant_like(x, 0)
+    mine = b.select(b.eq(x, out), one, zero)
+    theirs = b.select(b.eq(updates, b.gather(out, indices)), one, zero)
+    share = b.div(ct, b.max(b.scatter_add(mine, indices, theirs), one))
+    return b.mul(mine, share), b.mul(theirs, b.gather(share, indices))
+
+
+def _scatter_mul_vjp(b: Any, ct: Atom, x: Atom, indices: Atom, updates: Atom, out: Atom) -> tuple[Atom, Atom]:
+    """The product of the other factors of each place, right also with zeros among them."""
+    one, zero = b.constant_like(x, 1), b.constant_like(x, 0)
+    is_zero = [b.eq(v, zero) for v in (x, updates)]
+    counted = [b.select(z, one, zero) for z in is_zero]
+    safe = [b.select(z, one, v) for z, v in zip(is_zero, (x, updates), strict=True)]
+    zeros = b.scatter_add(counted[0], indices, counted[1])
+    rest = b.scatter(safe[0], indices, safe[1], combine="mul")
+    none, single = b.mul(ct, b.select(b.eq(zeros, zero), rest, zero)), b.mul(ct, b.select(b.eq(zeros, one), rest, zero))
+
+    def towards(z: Atom, v: Atom, others: Atom, alone: Atom) -> Atom:
+        return b.select(z, alone, b.div(others, v))
+
+    return (towards(is_zero[0], safe[0], none, single),
+            towards(is_zero[1], safe[1], b.gather(none, indices), b.gather(single, indices)))
+
+
+register(Primitive("scatter", "index", _scatter_type, _scatter_numpy, _scatter_vjp, samples=tuple(
+    Sample((((9, 20), "float32"), ((5,), "int32", 0, 3), ((5, 20), "float32")), {"combine": combine}) for combine in COMBINATIONS) + (
+    Sample((((4,), "float32"), ((2, 3), "int64", 0, 3), ((2, 3), "float32")), {"combine": "set"}),
+    Sample((((4, 2), "int32", 0, 9), ((5,), "int32", 0, 3), ((5, 2), "int32", 0, 9)), {"combine": "max"}, differentiable=False))))
 
 
 def _dynamic_slice_type(x: TensorType, start: TensorType, size: int) -> TensorType:

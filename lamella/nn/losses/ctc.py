@@ -13,7 +13,6 @@ from lamella.frontend.state import is_tracing
 from lamella.nn.losses.loss import LOSSES, LossFunctionWrapper
 
 BLANK = 0
-_LOG_ZERO = -1e5  # finite, so that impossible alignments have a large loss and gradients without NaN
 
 
 def check_labels(y_true: np.ndarray, prediction_shape: tuple[int | None, ...], **_: Any) -> None:
@@ -35,34 +34,9 @@ def check_labels(y_true: np.ndarray, prediction_shape: tuple[int | None, ...], *
                          "shorter sequences.")
 
 
-def _with_blanks(labels: Tensor) -> Tensor:
-    """(n, L) labels as (n, 2 L + 1): a blank before, between and after."""
-    n, length = labels.shape
-    pairs = ops.reshape(ops.stack([ops.zeros_like(labels), labels], axis=-1), (n, 2 * length))
-    return ops.concatenate([pairs, ops.zeros((n, 1), dtype=labels.dtype)], axis=1)
-
-
-def _shifted(x: Tensor, by: int) -> Tensor:
-    """x[:, s − by], with probability 0 before the start."""
-    return ops.pad(x[:, :-by], ((0, 0), (by, 0)), constant_values=_LOG_ZERO)
-
-
-def _final(alpha: Tensor, length: Tensor) -> Tensor:
-    """ln of the probability of ending in the last label or in the blank after it."""
-    n, states = alpha.shape
-    number = ops.expand_dims(ops.arange(states, dtype="int32"), 0)
-    end = ops.expand_dims(2 * length, 1)
-    last = ops.logical_or(ops.equal(number, end), ops.equal(number, end - 1))
-    return ops.logsumexp(ops.where(last, alpha, ops.full_like(alpha, _LOG_ZERO)), axis=1)
-
-
 @LOSSES.register()
 def ctc(y_true: Any, y_pred: Any) -> Tensor:
-    """−ln of the sum of the probabilities of all alignments of the labels with the frames.
-
-    αₜ[s] = ln pₜ(s) + lse(αₜ₋₁[s], αₜ₋₁[s − 1], αₜ₋₁[s − 2]), the last only onto a label that differs from the one
-    before. The recursion is written out frame by frame: the program grows with their number, which is fixed.
-    Labels that cannot be aligned (too many for the frames) have a loss of about 1e5 instead of infinity.
+    """−ln of the sum of the probabilities of all alignments of the labels with the frames: `ops.ctc_loss`.
 
     Args:
         y_true: labels, int (n, L), filled up with 0; their number is that of the labels that are not 0.
@@ -90,19 +64,7 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
     if not is_tracing():
         check_labels(np.asarray(labels), tuple(y_pred.shape))
     length = ops.sum(ops.cast(ops.not_equal(labels, BLANK), "int32"), axis=1)
-    states = _with_blanks(labels)
-    one_hot = ops.one_hot(states, y_pred.shape[-1], dtype=y_pred.dtype)
-    scores = ops.einsum("ntc,nsc->tns", ops.log_softmax(y_pred, axis=-1), one_hot)
-    before = ops.pad(states[:, :-2], ((0, 0), (2, 0)), constant_values=BLANK)
-    skip = ops.logical_and(ops.not_equal(states, BLANK), ops.not_equal(states, before))
-    never = ops.full_like(scores[0], _LOG_ZERO)
-    start = ops.expand_dims(ops.arange(states.shape[1], dtype="int32"), 0) < 2
-    alpha = ops.where(start, scores[0], never)
-    for frame in range(1, y_pred.shape[1]):
-        onward = ops.logaddexp(alpha, _shifted(alpha, 1))
-        jump = ops.where(skip, _shifted(alpha, 2), never)
-        alpha = scores[frame] + ops.logaddexp(onward, jump)
-    return -_final(alpha, length)
+    return ops.ctc_loss(labels, y_pred, length, ops.full_like(length, y_pred.shape[1]), mask_index=BLANK)
 
 
 ctc.integer_targets = True  # type: ignore[attr-defined]
