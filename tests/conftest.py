@@ -10,7 +10,7 @@ import pytest
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-from lamella import executor, ops, reference
+from lamella import autodiff, executor, ops, reference
 from lamella.autodiff import gradient_graph
 from lamella.frontend import GradientTape, TensorSpec, trace
 from lamella.nn import layers
@@ -108,3 +108,76 @@ def _native(function, *arrays, gradient=True, atol=1e-5):
 def native_as_reference():
     """`native_as_reference(function, *arrays)`: both targets agree on a function and its gradient."""
     return _native
+
+
+_WIDE = {"float64": "float32", "int64": "int32", "uint64": "uint32"}  # JAX has no 64-bit dtypes by default
+
+
+def _arrays(value):
+    """The arrays of a result, whatever lists and tuples it is made of."""
+    return [a for v in value for a in _arrays(v)] if isinstance(value, (list, tuple)) else [np.asarray(value)]
+
+
+def _same_op(name, args, kwargs, rtol=2e-5, atol=2e-6):
+    keras = pytest.importorskip("keras")
+    with np.errstate(all="ignore"):
+        expected = _arrays(getattr(keras.ops, name)(*args, **kwargs))
+        received = _arrays(getattr(ops, name)(*args, **kwargs))
+    assert len(expected) == len(received)
+    for e, r in zip(expected, received, strict=True):
+        assert r.shape == e.shape
+        assert _WIDE.get(r.dtype.name, r.dtype.name) == _WIDE.get(e.dtype.name, e.dtype.name)
+        if e.dtype.name == "bfloat16":
+            e, r = e.astype(np.float32), r.astype(np.float32)
+        np.testing.assert_allclose(r, e, rtol=rtol, atol=atol)
+
+
+@pytest.fixture
+def op_as_keras():
+    """`op_as_keras(name, args, kwargs)`: values, shapes and dtypes of an operation are those of keras.ops on JAX."""
+    return _same_op
+
+
+def _is_float(a):
+    return isinstance(a, np.ndarray) and a.dtype == np.float32
+
+
+def _op_graph(name, args, kwargs, dtype):
+    """The graph of an operation in its float32 arrays, and their values with those of its constants."""
+    leaves = [a for arg in args for a in (arg if isinstance(arg, (list, tuple)) else [arg]) if _is_float(a)]
+
+    def call(*tensors):
+        rest = iter(tensors)
+
+        def fill(arg):
+            if isinstance(arg, (list, tuple)):
+                return type(arg)(map(fill, arg))
+            return next(rest) if _is_float(arg) else arg
+
+        return getattr(ops, name)(*map(fill, args), **kwargs)
+
+    traced = trace(call, [TensorSpec(a.shape, dtype) for a in leaves], name)
+    return traced.graph, [*(a.astype(dtype) for a in leaves), *(v._array for v in traced.variables)]
+
+
+def _op_gradient(name, args, kwargs, order=2, tolerance=1e-4):
+    graph, values = _op_graph(name, args, kwargs, "float64")
+    autodiff.check_gradients(graph, values, reference.evaluate, order=order, tolerance=tolerance)
+
+
+@pytest.fixture
+def op_gradient():
+    """`op_gradient(name, args, kwargs)`: gradients towards all float32 arrays agree with differences, to second order."""
+    return _op_gradient
+
+
+def _op_native(name, args, kwargs, atol=1e-5):
+    graph, values = _op_graph(name, args, kwargs, "float32")
+    for a, b in zip(executor.compile(graph)(*values), reference.evaluate(graph, values), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=atol * max(1.0, float(np.abs(b).max(initial=0))))
+
+
+@pytest.fixture
+def op_native():
+    """`op_native(name, args, kwargs)`: native code agrees with the reference interpreter."""
+    return _op_native

@@ -15,7 +15,7 @@ from lamella.ir.types import SIGNED, is_float, is_int
 Binary = Callable[[Any, Any], Tensor]
 
 
-def _numeric(*values: TensorLike) -> list[TensorLike]:
+def numeric(*values: TensorLike) -> list[TensorLike]:
     """Arithmetic on bools happens in int32."""
     return [cast(v, "int32") for v in values] if values[0].dtype == "bool" else list(values)
 
@@ -32,7 +32,7 @@ def _named(operation: Binary, name: str, doc: str) -> Binary:
 
 def _arithmetic(name: str) -> Binary:
     def operation(x1: Any, x2: Any) -> Tensor:
-        return bind(name, *_numeric(*promote(x1, x2)))
+        return bind(name, *numeric(*promote(x1, x2)))
 
     return operation
 
@@ -89,24 +89,26 @@ true_divide = divide
 
 
 def floor_divide(x1: Any, x2: Any) -> Tensor:
-    """The largest integer not above x1 / x2, in the operands' dtype; integers are exact up to 2^53."""
-    x, y = _numeric(*promote(x1, x2))
+    """The largest integer not above x1 / x2, in the operands' dtype; integers are exact up to 2^53, and 0 where x2 is 0."""
+    x, y = numeric(*promote(x1, x2))
     if is_float(x.dtype):
         return bind("floor", bind("div", x, y))
-    return cast(bind("floor", bind("div", cast(x, "float64"), cast(y, "float64"))), x.dtype)
+    zero, one = convert_to_tensor(0, y.dtype), convert_to_tensor(1, y.dtype)
+    none = bind("eq", y, zero)
+    quotient = bind("div", cast(x, "float64"), cast(bind("select", none, one, y), "float64"))
+    return bind("select", none, zero, cast(bind("floor", quotient), x.dtype))
 
 
 def mod(x1: Any, x2: Any) -> Tensor:
-    """x1 - x2 * floor(x1 / x2): the remainder has the sign of x2, as Python's %."""
-    x, y = _numeric(*promote(x1, x2))
-    return bind("rem", x, y) if is_float(x.dtype) else subtract(x, multiply(y, floor_divide(x, y)))
+    """x1 - x2 * floor(x1 / x2): the remainder has the sign of x2, as Python's %; of integers 0 where x2 is 0."""
+    return bind("rem", *numeric(*promote(x1, x2)))
 
 
 def power(x1: Any, x2: Any) -> Tensor:
     """x1^x2. Small constant exponents become products; integers are computed in float64."""
     if isinstance(x2, (int, float)) and not isinstance(x2, bool) and (small := _small_power(x1, x2)) is not None:
         return small
-    x, y = _numeric(*promote(x1, x2))
+    x, y = numeric(*promote(x1, x2))
     if is_float(x.dtype):
         return bind("pow", x, y)
     return cast(bind("round", bind("pow", cast(x, "float64"), cast(y, "float64"))), x.dtype)
@@ -125,7 +127,7 @@ def _small_power(x: Any, y: float) -> Tensor | None:
 
 def negative(x: Any) -> Tensor:
     """-x."""
-    return bind("neg", _numeric(convert_to_tensor(x))[0])
+    return bind("neg", numeric(convert_to_tensor(x))[0])
 
 
 def absolute(x: Any) -> Tensor:

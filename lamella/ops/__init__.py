@@ -2,6 +2,9 @@
 
 from lamella.frontend import convert_to_tensor as convert_to_tensor
 from lamella.ops import image as image
+from lamella.ops import linalg as linalg
+from lamella.ops import nn as nn
+from lamella.ops import numpy as numpy
 from lamella.ops.adaptive_pooling import adaptive_average_pool as adaptive_average_pool
 from lamella.ops.adaptive_pooling import adaptive_max_pool as adaptive_max_pool
 from lamella.ops.attention import dot_product_attention as dot_product_attention

@@ -30,7 +30,7 @@ from lamella.frontend.arithmetic import negative as negative
 from lamella.frontend.arithmetic import not_equal as not_equal
 from lamella.frontend.arithmetic import power as power
 from lamella.frontend.arithmetic import subtract as subtract
-from lamella.frontend.arithmetic import to_floats
+from lamella.frontend.arithmetic import numeric, to_floats
 from lamella.frontend.special import erfinv as erfinv
 from lamella.ir.types import is_float
 from lamella.ops.logic import isnan, isneginf, isposinf, where
@@ -63,7 +63,8 @@ erfc = _unary("erfc", "1 - erf(x), exact to rounding for large x too.")
 
 def square(x: Any) -> Tensor:
     """x * x."""
-    return multiply(x := convert_to_tensor(x), x)
+    (x,) = numeric(convert_to_tensor(x))
+    return multiply(x, x)
 
 
 def reciprocal(x: Any) -> Tensor:
@@ -115,7 +116,7 @@ def divide_no_nan(x1: Any, x2: Any) -> Tensor:
 
 def fmod(x1: Any, x2: Any) -> Tensor:
     """x1 - x2 * trunc(x1 / x2): the remainder has the sign of x1."""
-    x, y = promote(x1, x2)
+    x, y = numeric(*promote(x1, x2))
     rest = mod(absolute(x), absolute(y))
     return where(less(x, convert_to_tensor(0, x.dtype)), negative(rest), rest)
 

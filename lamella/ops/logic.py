@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lamella.frontend import Tensor, bind, convert_to_tensor, promote
-from lamella.frontend.arithmetic import equal, greater, less
+from lamella.frontend.arithmetic import equal, greater, less, numeric
 from lamella.ir.types import is_float
 
 
@@ -78,7 +78,7 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
 
 def _shift(primitive: str, doc: str) -> Callable[[Any, Any], Tensor]:
     def function(x: Any, y: Any) -> Tensor:
-        return bind(primitive, *promote(x, y))
+        return bind(primitive, *numeric(*promote(x, y)))
 
     function.__doc__ = doc
     return function

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from lamella import ops
 from lamella.frontend import Tensor, bind, convert_to_tensor, custom_gradient
-from lamella.frontend.arithmetic import to_floats
+from lamella.frontend.arithmetic import numeric, to_floats
+from lamella.ir.types import UNSIGNED
 from lamella.ops.axes import one_axis
 from lamella.ops.elementwise import (
     absolute,
@@ -33,13 +35,14 @@ SELU_SCALE = 1.0507009873554805
 
 def relu(x: Any) -> Tensor:
     """max(x, 0); gradient 0 at 0, NaN stays NaN."""
-    x = convert_to_tensor(x)
+    (x,) = numeric(convert_to_tensor(x))
     zero = convert_to_tensor(0, x.dtype)
     return bind("select", bind("le", x, zero), zero, x)
 
 
 def relu6(x: Any) -> Tensor:
     """min(max(x, 0), 6)."""
+    (x,) = to_floats(x)
     return minimum(maximum(x, 0), 6)
 
 
@@ -147,7 +150,8 @@ hard_swish = hard_silu
 
 def hard_tanh(x: Any) -> Tensor:
     """x clipped to -1..1."""
-    return clip(x, -1.0, 1.0)
+    (x,) = numeric(convert_to_tensor(x))
+    return minimum(x, 1) if x.dtype in UNSIGNED else clip(x, -1, 1)
 
 
 def tanh_shrink(x: Any) -> Tensor:
@@ -241,3 +245,8 @@ def log_softmax(x: Any, axis: Any = -1) -> Tensor:
     """x - m - log(sum(e^(x - m))), m the maximum over `axis`; in float32 inside for float16 and bfloat16."""
     shifted = x - bind("stop_gradient", max(x, axis, True))
     return shifted - log(sum(exp(shifted), axis, True))
+
+
+def __getattr__(name: str) -> Any:
+    """What else Keras has in `ops.nn` stands in other files."""
+    return getattr(ops, name)

@@ -12,6 +12,7 @@ from lamella.frontend import Tensor, bind, cast, convert_to_tensor
 from lamella.frontend.indexing import wrap_indices
 from lamella.ir.types import is_float
 from lamella.ops.axes import shape_tuple
+from lamella.ops.elementwise import maximum
 from lamella.ops.logic import logical_and, where
 from lamella.ops.shaping import broadcast_to, reshape
 
@@ -70,10 +71,10 @@ def highest(dtype: str) -> float:
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Tensor:
-    """How often (or with which total weight) each integer from 0 occurs; outside of traces the length is max(x) + 1
-    at least.
+    """How often (or with which total weight) each integer from 0 occurs, negative ones counting as 0; outside of traces the length is
+    max(x) + 1 at least.
     """
-    x = convert_to_tensor(x)
+    x = maximum(cast(x, "int32"), 0)
     n = max(minlength, int(x.numpy().max(initial=-1)) + 1) if x._array is not None else minlength
     counted = (
         convert_to_tensor(weights)
