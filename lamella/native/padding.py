@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from lamella.ir import Atom, Eqn, Literal, Var
+from lamella.ir import Atom, Eqn, Literal
 from lamella.native.indexing import is_unit_reshape
 
 if TYPE_CHECKING:

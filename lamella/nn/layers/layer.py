@@ -10,8 +10,8 @@ import numpy as np
 from lamella import ops, tree
 from lamella.errors import DTypeError, ShapeError, did_you_mean
 from lamella.frontend import Tensor, Variable, current_remat_scope, name_scope
-from lamella.nn import regularizers
 from lamella.nn import dtype_policy as policies
+from lamella.nn import regularizers
 from lamella.nn.dtype_policy import DTypePolicy, DTypePolicyMap, is_float
 from lamella.nn.layers.arguments import (
     argument_names,
