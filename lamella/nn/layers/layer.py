@@ -9,8 +9,8 @@ import numpy as np
 
 from lamella import ops, tree
 from lamella.frontend import Tensor, Variable, name_scope
-from lamella.nn import regularizers
 from lamella.nn import dtype_policy as policies
+from lamella.nn import regularizers
 from lamella.nn.dtype_policy import DTypePolicy, DTypePolicyMap, is_float
 from lamella.nn.layers.arguments import (
     array_of_numbers,

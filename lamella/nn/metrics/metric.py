@@ -8,8 +8,8 @@ from typing import Any
 from lamella import ops
 from lamella.frontend import Tensor, Variable, init_scope, name_scope
 from lamella.ir.types import wide
-from lamella.nn import initializers
 from lamella.nn import dtype_policy as policies
+from lamella.nn import initializers
 from lamella.nn.naming import auto_name
 from lamella.nn.registry import Registry, checked_config
 from lamella.settings import settings
