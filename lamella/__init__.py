@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lamella.frontend import stop_gradient as stop_gradient
     from lamella.nn import activations as activations
     from lamella.nn import constraints as constraints
-    from lamella.nn import dtype_policy as dtype_policies
+    from lamella.nn import dtype_policy as dtype_policies  # noqa: F401
     from lamella.nn import initializers as initializers
     from lamella.nn import layers as layers
     from lamella.nn import losses as losses

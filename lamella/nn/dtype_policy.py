@@ -17,7 +17,7 @@ from typing import Any
 
 from lamella.errors import DTypeError, did_you_mean
 from lamella.frontend import standardize_dtype
-from lamella.ir.types import DTYPES, FLOATS
+from lamella.ir.types import DTYPES, FLOATS, wide
 from lamella.nn.registry import Registry
 from lamella.settings import settings
 
@@ -262,3 +262,13 @@ def is_float(dtype: Any) -> bool:
         (True, False)
     """
     return str(dtype) in FLOATS
+
+
+def number_dtype() -> str:
+    """The dtype of single numbers, such as learning rates and thresholds: `config.floatx()`, but at least float32.
+
+    Example:
+        >>> number_dtype()
+        'float32'
+    """
+    return wide(settings.floatx)

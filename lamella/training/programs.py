@@ -164,7 +164,7 @@ class EpochProgram:
                     f"returned shape {result.shape}. Use predict_on_batch or call the model."
                 )
             return TensorType((self.n, *result.shape[1:]), result.dtype)
-        return TensorType((self.steps, *result.shape), "float32")
+        return TensorType((self.steps, *result.shape), "float64" if result.dtype == "float64" else "float32")
 
     def bind(self, batch: Any, copies: bool = False) -> EpochCall:
         """Fix the data arrays; with `copies`, the variables themselves stay as they are."""

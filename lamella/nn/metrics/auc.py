@@ -106,7 +106,7 @@ class AUC(Metric):
             self._build(shape[1])
         weights = full_weights(sample_weight, shape)
         if self.label_weights is not None and not self.multi_label:
-            per_label = ops.broadcast_to(ops.convert_to_tensor(self.label_weights, "float32"), shape)
+            per_label = ops.broadcast_to(ops.convert_to_tensor(self.label_weights, y_pred.dtype), shape)
             weights = per_label if weights is None else weights * per_label
         columns = shape[1] if self.multi_label else 1
         y_true, y_pred = ops.reshape(y_true, (-1, columns)), ops.reshape(y_pred, (-1, columns))

@@ -56,7 +56,7 @@ def _place(y_pred: Tensor, thresholds: Sequence[float], even: bool) -> Tensor:
     if even:
         place = ops.ceil(ops.clip(y_pred, 0.0, 1.0) * float(n - 1)) - 1.0
         return ops.cast(ops.maximum(place, 0.0), "int32")
-    limits = ops.reshape(ops.convert_to_tensor(np.asarray(thresholds, np.float32)), (n, *(1,) * len(y_pred.shape)))
+    limits = ops.reshape(ops.convert_to_tensor(thresholds, y_pred.dtype), (n, *(1,) * len(y_pred.shape)))
     return ops.sum(ops.cast(ops.expand_dims(y_pred, 0) > limits, "int32"), axis=0)
 
 
@@ -64,7 +64,7 @@ def count(y_true: Tensor, y_pred: Tensor, weights: Tensor | None, thresholds: Se
     """The four counts for p > threshold, from predictions and targets (samples, columns); any t ≠ 0 is positive.
 
     Args:
-        y_true, y_pred: (samples, columns), float32.
+        y_true, y_pred: (samples, columns), floats.
         weights: of the same shape, or None.
         thresholds: rising.
         even: whether they are those of `even_thresholds`; then the place of a prediction is computed, and 0 counts as

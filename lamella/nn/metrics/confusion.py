@@ -8,6 +8,7 @@ from typing import Any
 from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor, Variable
+from lamella.nn.dtype_policy import number_dtype
 from lamella.nn.losses.reduction import align_ranks, fit_weights
 from lamella.nn.metrics.metric import METRICS, Metric
 
@@ -45,7 +46,7 @@ def keep_top_k(scores: Tensor, k: int) -> Tensor:
 
 
 def aligned(name: str, y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
-    """Targets and predictions as float32 of equal shape.
+    """Targets and predictions as floats of equal shape.
 
     Raises:
         ShapeError: the shapes differ; names the metric.
@@ -54,7 +55,7 @@ def aligned(name: str, y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
         >>> [x.shape for x in aligned("auc", [1, 0], [[0.5], [0.25]])]
         [(2, 1), (2, 1)]
     """
-    true, pred = (ops.cast(ops.convert_to_tensor(x), "float32") for x in (y_true, y_pred))
+    true, pred = (ops.cast(ops.convert_to_tensor(x), number_dtype()) for x in (y_true, y_pred))
     shapes = tuple(true.shape), tuple(pred.shape)
     true, pred = align_ranks(true, pred)
     if tuple(true.shape) != tuple(pred.shape):
@@ -64,7 +65,7 @@ def aligned(name: str, y_true: Any, y_pred: Any) -> tuple[Tensor, Tensor]:
 
 
 def full_weights(sample_weight: Any, shape: tuple[int, ...]) -> Tensor | None:
-    """Sample weights as float32 of the full shape of the predictions.
+    """Sample weights as floats of the full shape of the predictions.
 
     Raises:
         ShapeError: they do not fit.
@@ -75,7 +76,8 @@ def full_weights(sample_weight: Any, shape: tuple[int, ...]) -> Tensor | None:
     """
     if sample_weight is None:
         return None
-    return ops.broadcast_to(fit_weights(ops.cast(ops.convert_to_tensor(sample_weight), "float32"), shape), shape)
+    weights = ops.cast(ops.convert_to_tensor(sample_weight), number_dtype())
+    return ops.broadcast_to(fit_weights(weights, shape), shape)
 
 
 class ConfusionMetric(Metric):
@@ -109,7 +111,7 @@ class ConfusionMetric(Metric):
             ShapeError: the shapes do not fit.
         """
         y_pred, y_true, weights = self._prepared(y_true, y_pred, sample_weight)
-        above = ops.expand_dims(y_pred, 0) > ops.reshape(ops.convert_to_tensor(self.thresholds, "float32"), (-1, 1))
+        above = ops.expand_dims(y_pred, 0) > ops.reshape(ops.convert_to_tensor(self.thresholds, y_pred.dtype), (-1, 1))
         positive = ops.expand_dims(y_true != 0, 0)
         cells = {
             "true_positives": lambda: ops.logical_and(positive, above),

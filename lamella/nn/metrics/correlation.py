@@ -7,6 +7,7 @@ from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor
+from lamella.nn.dtype_policy import number_dtype
 from lamella.nn.losses.reduction import mask_weights, same_shape
 from lamella.nn.masks import get_mask
 from lamella.nn.metrics.confusion import full_weights
@@ -89,7 +90,7 @@ class _Correlation(MeanMetricWrapper):
             return
         weights = full_weights(sample_weight, shape)
         if mask is not None:
-            kept = ops.broadcast_to(mask_weights(mask, shape, "float32", "sum"), shape)
+            kept = ops.broadcast_to(mask_weights(mask, shape, number_dtype(), "sum"), shape)
             weights = kept if weights is None else weights * kept
         rows = (-1, 1) if single or len(shape) == 1 else (shape[0], -1)
         true, pred = ops.reshape(true, rows), ops.reshape(pred, rows)

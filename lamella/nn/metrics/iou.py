@@ -10,6 +10,7 @@ import numpy as np
 from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor
+from lamella.nn.dtype_policy import number_dtype
 from lamella.nn.losses.reduction import fit_weights
 from lamella.nn.metrics.metric import METRICS, Metric
 from lamella.settings import settings
@@ -133,7 +134,7 @@ class BinaryIoU(IoU):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch; see `IoU.update_state`."""
-        positive = ops.cast(ops.convert_to_tensor(y_pred), "float32") >= self.threshold
+        positive = ops.cast(ops.convert_to_tensor(y_pred), number_dtype()) >= self.threshold
         super().update_state(y_true, ops.cast(positive, "int32"), sample_weight)
 
     def get_config(self) -> dict[str, Any]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from lamella import ops
 from lamella.frontend import Tensor, Variable, init_scope, name_scope
+from lamella.nn.dtype_policy import number_dtype
 from lamella.nn.optimizers.checks import flag, number
 from lamella.nn.optimizers.optimizer import OPTIMIZERS, Optimizer
 from lamella.nn.optimizers.scalars import adam_rate, bias_correction, step_number
@@ -179,11 +178,11 @@ class Nadam(Moments):
                  **kwargs: Any) -> None:
         super().__init__(learning_rate, beta_1, beta_2, epsilon, **kwargs)
         with init_scope(), name_scope(self.name):
-            self._product = Variable(np.float32(1.0), trainable=False, name="momentum_product")
+            self._product = Variable(1.0, trainable=False, dtype=number_dtype(), name="momentum_product")
         self._extra.append(self._product)
 
     def _step(self, gradients: list[Tensor], variables: list[Variable]) -> None:
-        product = self._product * self._momentum_at(step_number(self.iterations, "float32"))
+        product = self._product * self._momentum_at(step_number(self.iterations, self._product.dtype))
         super()._step(gradients, variables)
         self._product.assign(product)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from lamella import ops
 from lamella.frontend import Tensor
+from lamella.ir.types import wide
 
 
 def by_norm(gradient: Tensor, limit: float) -> Tensor:
@@ -16,8 +17,12 @@ def by_norm(gradient: Tensor, limit: float) -> Tensor:
         >>> by_norm(ops.convert_to_tensor([3.0, 4.0]), 1.0).numpy().round(4).tolist()
         [0.6000000238418579, 0.800000011920929]
     """
-    norm = ops.sqrt(ops.sum(ops.square(gradient)))
-    return gradient * (limit / ops.maximum(norm, limit))
+    norm = ops.sqrt(_square_sum(gradient))
+    return gradient * ops.cast(limit / ops.maximum(norm, limit), gradient.dtype)
+
+
+def _square_sum(gradient: Tensor) -> Tensor:
+    return ops.sum(ops.square(ops.cast(gradient, wide(gradient.dtype))))
 
 
 def by_global_norm(gradients: Sequence[Tensor], limit: float) -> list[Tensor]:
@@ -30,8 +35,7 @@ def by_global_norm(gradients: Sequence[Tensor], limit: float) -> list[Tensor]:
         ...                                                       ops.convert_to_tensor([4.0])], 1.0)]
         [[0.6000000238418579], [0.800000011920929]]
     """
-    squares = [ops.cast(ops.sum(ops.square(g)), "float32") for g in gradients]
-    norm = ops.sqrt(functools.reduce(ops.add, squares))
+    norm = ops.sqrt(functools.reduce(ops.add, map(_square_sum, gradients)))
     scale = limit / ops.maximum(norm, limit)
     return [ops.where(ops.isfinite(norm), g * ops.cast(scale, g.dtype), ops.zeros_like(g)) for g in gradients]
 

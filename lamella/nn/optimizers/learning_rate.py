@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from lamella.frontend import Variable
+from lamella.nn.dtype_policy import number_dtype
 from lamella.nn.optimizers.checks import number
 from lamella.nn.optimizers.schedules import SCHEDULES, LearningRateSchedule
 
@@ -27,8 +26,8 @@ class HasLearningRate:
             value = SCHEDULES.deserialize(value)
         if isinstance(value, (LearningRateSchedule, Variable)) or callable(value):
             return value
-        rate = np.float32(number("learning_rate", value, self._kind))
-        return Variable(rate, trainable=False, name="learning_rate")
+        rate = number("learning_rate", value, self._kind)
+        return Variable(rate, trainable=False, dtype=number_dtype(), name="learning_rate")
 
     @property
     def learning_rate(self) -> Any:
@@ -58,7 +57,7 @@ class HasLearningRate:
                             "cannot be set to a number. Make the optimizer with a number to set it later.")
         else:
             plain = value.item() if hasattr(value, "item") else value
-            self._learning_rate.assign(np.float32(number("learning_rate", plain, self._kind)))
+            self._learning_rate.assign(number("learning_rate", plain, self._kind))
 
     lr = learning_rate
 

@@ -118,8 +118,10 @@ class LossScaleOptimizer(Optimizer):
 
 
 def _divided(gradient: Any, scale: Tensor, finite: Tensor) -> Any:
-    """The gradient without the scale. 0 in a step that is left out: so no part of the update can run before all gradients are known,
-    and it is one pass over the gradient, the variable and its slots."""
+    """The gradient without the scale; 0 in a step that is left out.
+
+    So the update cannot begin before all gradients are known, and is one pass over gradient, variable and slots.
+    """
     if gradient is None:
         return None
     gradient = ops.convert_to_tensor(gradient)

@@ -9,6 +9,7 @@ from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor, Variable
+from lamella.nn.dtype_policy import number_dtype
 from lamella.nn.optimizers.checks import flag, number
 from lamella.nn.optimizers.optimizer import OPTIMIZERS, Optimizer
 from lamella.nn.optimizers.scalars import adam_rate, step_number
@@ -103,7 +104,7 @@ class Muon(Optimizer):
 
     def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Any) -> None:
         if self.uses_adam(variable):
-            self._adam_step(gradient, variable, ops.cast(learning_rate, "float32") * self.adam_lr_ratio)
+            self._adam_step(gradient, variable, ops.cast(learning_rate, number_dtype()) * self.adam_lr_ratio)
             return
         slot = self.slot(variable, "momentum")
         momentum = slot * self.momentum + gradient

@@ -9,6 +9,7 @@ import numpy as np
 
 from lamella.frontend import Variable, init_scope, name_scope
 from lamella.nn import initializers
+from lamella.nn.dtype_policy import number_dtype
 
 
 class HasSlots:
@@ -79,10 +80,11 @@ class HasSlots:
 
     def add_variable(self, shape: Sequence[int] = (), initializer: Any = "zeros", dtype: Any = None,
                      name: str | None = None, **_: Any) -> Variable:
-        """A state variable of the optimizer, float32 by default."""
+        """A state variable of the optimizer, by default of `config.floatx()` but at least float32."""
         with init_scope(), name_scope(self.name):
-            value = initializers.get(initializer)(tuple(shape), dtype=dtype or "float32")
-            made = Variable(value, trainable=False, dtype=dtype or "float32", name=name or "variable")
+            dtype = dtype or number_dtype()
+            value = initializers.get(initializer)(tuple(shape), dtype=dtype)
+            made = Variable(value, trainable=False, dtype=dtype, name=name or "variable")
         self._extra.append(made)
         return made
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor
+from lamella.nn.dtype_policy import number_dtype
 from lamella.nn.optimizers.checks import number
 from lamella.nn.registry import Registry, checked_config
 
@@ -13,7 +14,7 @@ SCHEDULES = Registry("keras.optimizers.schedules", "learning rate schedule")
 
 
 class LearningRateSchedule:
-    """Base of all schedules: `schedule(step)` is the float32 learning rate of step 0, 1, ...
+    """Base of all schedules: `schedule(step)` is the learning rate of step 0, 1, ...
 
     Example:
         >>> class Half(LearningRateSchedule):
@@ -46,7 +47,7 @@ class Decay(LearningRateSchedule):
         self.name = name or kind
 
     def fraction(self, step: Any) -> Tensor:
-        return ops.cast(ops.convert_to_tensor(step), "float32") / float(self.decay_steps)
+        return ops.cast(ops.convert_to_tensor(step), number_dtype()) / float(self.decay_steps)
 
     def get_config(self) -> dict[str, Any]:
         return {"initial_learning_rate": self.initial_learning_rate, "decay_steps": self.decay_steps, "name": self.name}

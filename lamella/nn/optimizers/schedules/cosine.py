@@ -7,6 +7,7 @@ from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor
+from lamella.nn.dtype_policy import number_dtype
 from lamella.nn.optimizers.checks import number
 from lamella.nn.optimizers.schedules.base import SCHEDULES, Decay, LearningRateSchedule
 
@@ -43,7 +44,7 @@ class CosineDecay(Decay):
         self.warmup_target = None if warmup_target is None else number("warmup_target", warmup_target, kind)
 
     def __call__(self, step: Any) -> Tensor:
-        step = ops.cast(ops.convert_to_tensor(step), "float32")
+        step = ops.cast(ops.convert_to_tensor(step), number_dtype())
         if self.warmup_target is None:
             return self._cosine(step, self.initial_learning_rate)
         cosine = self._cosine(step - float(self.warmup_steps), self.warmup_target)
@@ -113,10 +114,10 @@ class CosineDecayRestarts(LearningRateSchedule):
         return ops.where(time >= self._before(guess + 1.0), guess + 1.0, guess)
 
     def __call__(self, step: Any) -> Tensor:
-        time = ops.cast(ops.convert_to_tensor(step), "float32") / float(self.first_decay_steps)
+        time = ops.cast(ops.convert_to_tensor(step), number_dtype()) / float(self.first_decay_steps)
         period = self._period(time)
-        fraction = (time - self._before(period)) / ops.power(ops.convert_to_tensor(self.t_mul, "float32"), period)
-        amplitude = ops.power(ops.convert_to_tensor(self.m_mul, "float32"), period)
+        fraction = (time - self._before(period)) / ops.power(ops.convert_to_tensor(self.t_mul, number_dtype()), period)
+        amplitude = ops.power(ops.convert_to_tensor(self.m_mul, number_dtype()), period)
         cosine = 0.5 * amplitude * (1.0 + ops.cos(math.pi * ops.clip(fraction, 0.0, 1.0)))
         return self.initial_learning_rate * ((1.0 - self.alpha) * cosine + self.alpha)
 

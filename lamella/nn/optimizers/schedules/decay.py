@@ -7,6 +7,7 @@ from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor
+from lamella.nn.dtype_policy import number_dtype
 from lamella.nn.optimizers.checks import flag, number
 from lamella.nn.optimizers.schedules.base import SCHEDULES, Decay, LearningRateSchedule
 
@@ -39,7 +40,7 @@ class ExponentialDecay(Decay):
     def __call__(self, step: Any) -> Tensor:
         exponent = self.fraction(step)
         exponent = ops.floor(exponent) if self.staircase else exponent
-        return self.initial_learning_rate * ops.power(ops.convert_to_tensor(self.decay_rate, "float32"), exponent)
+        return self.initial_learning_rate * ops.power(ops.convert_to_tensor(self.decay_rate, number_dtype()), exponent)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "decay_rate": self.decay_rate, "staircase": self.staircase}
@@ -148,10 +149,10 @@ class PiecewiseConstantDecay(LearningRateSchedule):
         self.name = name
 
     def __call__(self, step: Any) -> Tensor:
-        step = ops.cast(ops.convert_to_tensor(step), "float32")
-        rate = ops.convert_to_tensor(self.values[-1], "float32")
+        step = ops.cast(ops.convert_to_tensor(step), number_dtype())
+        rate = ops.convert_to_tensor(self.values[-1], number_dtype())
         for boundary, value in zip(reversed(self.boundaries), reversed(self.values[:-1]), strict=True):
-            rate = ops.where(step <= float(boundary), ops.convert_to_tensor(value, "float32"), rate)
+            rate = ops.where(step <= float(boundary), ops.convert_to_tensor(value, number_dtype()), rate)
         return rate
 
     def get_config(self) -> dict[str, Any]:
