@@ -1,4 +1,4 @@
-"""Small helpers under Keras' names: one-hot labels, scaling to unit length, padding, the seed of everything random."""
+"""Small helpers under Keras' names: one-hot labels, scaling to unit length, padding, pictures of models, the seed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from lamella.drawing import model_to_dot as model_to_dot
+from lamella.drawing import plot_model as plot_model
 from lamella.frontend.random import set_random_seed as set_random_seed
 
 
