@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from lamella.native.clusters import Cluster
 from lamella.native.contraction import Contraction
 from lamella.native.evaluate import INNER, ROW
-from lamella.native.fuse import Cluster
 from lamella.native.kernel import HI, LO, SCRATCH, Kernel, finish
 from lamella.native.llvm_text import Val, index, itemsize
 from lamella.native.memory import Plan
@@ -60,20 +60,21 @@ class _Blocked(Contraction):
 
     def _cut(self) -> None:
         """Blocks of rows and groups of panels: the cut with which the busiest core has the least to do, packing included."""
-        s, cores = self.s, self.host.cores
+        s, cores, outer = self.s, self.host.cores, self.outer_size
         tile = s.rows * s.vectors / 2  # cycles per step of K
+        least = -(-s.m // (2 * ROWS))
         found: dict[tuple[int, int], float] = {}
-        for blocks in range(-(-s.m // (2 * ROWS)), min(s.m_tiles, max(4 * cores, -(-s.m // ROWS))) + 1):
-            for groups in range(1, min(s.panels, 4 * cores) + 1):
+        for blocks in range(least, max(least, min(s.m_tiles, 2 * cores)) + 1):
+            for groups in range(1, max(1, min(s.panels, 2 * cores // blocks)) + 1):
                 tiles, panels = -(-s.m_tiles // blocks), -(-s.panels // groups)
                 last = s.m_tiles - (blocks - 1) * tiles, s.panels - (groups - 1) * panels
                 if min(last) <= 0:
                     continue
-                each = [(tiles if b < blocks - 1 else last[0], panels if g < groups - 1 else last[1])
-                        for _ in range(self.outer_size if blocks * groups < 2 * cores else 1) for b in range(blocks) for g in range(groups)]
-                costs = [t * p * tile + t * PACK_TILE + p * PACK_PANEL for t, p in each]
-                share = [sum(costs[len(costs) * c // cores:len(costs) * (c + 1) // cores]) for c in range(cores)]
-                found[blocks, groups] = max(share) * (self.outer_size if len(costs) == blocks * groups else 1)
+                units = [(tiles if b < blocks - 1 else last[0], panels if g < groups - 1 else last[1])
+                         for b in range(blocks) for g in range(groups)] * min(outer, 2 * cores)
+                costs = [t * p * tile + t * PACK_TILE + p * PACK_PANEL for t, p in units]
+                shares = [sum(costs[len(costs) * c // cores:len(costs) * (c + 1) // cores]) for c in range(cores)]
+                found[blocks, groups] = max(shares)
         self.blocks, self.groups = min(found, key=lambda c: (found[c], c))
         self.tiles, self.group = -(-s.m_tiles // self.blocks), -(-s.panels // self.groups)
 
@@ -230,7 +231,8 @@ class _Blocked(Contraction):
         self._tiles(first, lambda t, m, rows: self._block_tile(c, start, steps, p, t, m, rows, n, vectors, active))
 
     def _panel_origin(self, n: Val, start: Val) -> Val:
-        return self.f.address(self.b_base, self.f.iadd(self.f.imul(n, self.b_step_n), self.f.imul(start, self.b_step_k[0])), self.dtype)
+        f = self.f
+        return f.address(self.b_base, f.iadd(f.imul(n, self.b_step_n), f.imul(start, self.b_step_k[0])), self.dtype)
 
     def _block_tile(self, c: Val, start: Val, steps: Val, p: Val, t: Val, m: Val, rows: int, n: Val, vectors: int,
                     active: int) -> None:

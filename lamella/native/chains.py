@@ -17,7 +17,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 
 from lamella.ir import ContractSpec, Var
-from lamella.native.fuse import Cluster, Fusion
+from lamella.native.clusters import Cluster
+from lamella.native.fuse import Fusion
 from lamella.native.indexing import Ix, flat, strides
 from lamella.native.target import Machine
 
@@ -158,7 +159,8 @@ def _batch(access: Mapping[Cluster, Access]) -> int:
 def _stages(access: Mapping[Cluster, Access], free: set[Cluster]) -> dict[Cluster, int]:
     stages: dict[Cluster, int] = {}
     for c in sorted(access, key=lambda c: len(c.ancestors)):
-        stages[c] = max((stages[a] + (a in free and (c not in free or _meet(access[a], access[c]))) for a in c.ancestors), default=0)
+        waits = {a: a in free and (c not in free or _meet(access[a], access[c])) for a in c.ancestors}
+        stages[c] = max((stages[a] + wait for a, wait in waits.items()), default=0)
     return stages
 
 

@@ -15,8 +15,8 @@ from functools import partial
 
 from lamella.ir import ContractSpec
 from lamella.native.chains import SHORT, operand_position
+from lamella.native.clusters import Cluster, Loads
 from lamella.native.evaluate import INNER, ROW, Evaluator, Space, accesses
-from lamella.native.fuse import Cluster, Loads
 from lamella.native.indexing import Ix, domain_index, flat
 from lamella.native.kernel import HI, LO, SCRATCH, Kernel, finish
 from lamella.native.llvm_text import Val, index, itemsize
@@ -176,7 +176,7 @@ class Contraction:
 
     def _wider_columns(self, outputs: list[int], a: dict[int, int], b: dict[int, int]) -> int | None:
         """The vector group. A single vector of columns would need a load for every multiply-add: long sums into few columns
-        (the gradient of a convolution's kernel) are done across the other operand's contiguous axis, and stored element by element."""
+        (the gradient of a convolution's kernel) are done across the other operand's contiguous axis, and stored one by one."""
         n, lanes, sizes = self.n_group, self.host.lanes(), self.space.sizes
         few = n is not None and sizes[n] <= lanes and not self.cluster.blocks and len(self.cluster.members) == 1
         long = math.prod(sizes[g] for g in self.k_groups) >= LONG_SUM

@@ -8,9 +8,10 @@ placed at all: whoever needs them evaluates them on the spot. Joining is refused
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
 
-from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Literal, TensorType, Var
+from lamella.ir import Atom, Eqn, Graph, Literal, Var
+from lamella.native.clusters import DIRECT, REDUCTIONS, Cluster, Loads, Store, index_in
 from lamella.native.indexing import (
     ZERO,
     Dynamic,
@@ -18,61 +19,12 @@ from lamella.native.indexing import (
     Ix,
     domain_index,
     flat,
-    gather_index,
     is_unit_reshape,
     is_view,
     operand_index,
     resolve_views,
-    view_index,
 )
-
-DIRECT = ("scatter_add", "cumsum", "control", "host")  # kinds of clusters that write their equation's outputs themselves
-REDUCTIONS = ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod")
-
-
-@dataclass(eq=False)
-class Store:
-    """One output of a cluster: `value` (defined on the cluster's domain) goes to `target` at `index`.
-
-    `part` says that others write the rest of the target, so that nobody need wait for them.
-    """
-
-    target: Var
-    value: Atom
-    index: Index
-    part: bool = False
-
-
-@dataclass(eq=False)
-class Cluster:
-    """Equations that one kernel computes.
-
-    Attributes:
-        kind: `loop` (elementwise, with reductions along trailing axes), `reduce` (along other axes), `contract`, `scatter_add`,
-            `cumsum`, `control` (a loop with a body) or `host` (computed by Python).
-        shape: the domain that its elementwise members live on.
-        columns: number of trailing domain axes that row reductions run along; 0 if there are none.
-        anchor: the equation that opened it, if not elementwise.
-        members: the equations it computes, in order.
-        ancestors: clusters that must run before.
-        partial: name of the variable that it writes only a part of, with others.
-        blocks: pieces of the leading axis that a chain runs it in; 0 outside of chains.
-    """
-
-    number: int
-    kind: str
-    shape: tuple[int, ...]
-    columns: int = 0
-    anchor: Eqn | None = None
-    members: list[Eqn] = field(default_factory=list)
-    ancestors: set[Cluster] = field(default_factory=set)
-    stores: list[Store] = field(default_factory=list)
-    partial: Var | None = None
-    blocks: int = 0
-
-    @property
-    def rows(self) -> tuple[int, ...]:
-        return self.shape[: len(self.shape) - self.columns]
+from lamella.native.special import SPECIAL, host
 
 
 class Fusion:
@@ -132,7 +84,7 @@ class Fusion:
                     self.materialize(x)
             self._open(Cluster(self._next(), "contract", eqn.output.shape, anchor=eqn), eqn)
         else:
-            _SPECIAL.get(name, _host)(self, eqn)
+            SPECIAL.get(name, host)(self, eqn)
 
     def _next(self) -> int:
         self._count += 1
@@ -376,8 +328,8 @@ class Fusion:
             if other.kind not in ("loop", "reduce", "contract") or (other.kind == "contract" and other.anchor is not None
                                                                    and any(x in mine for x in other.anchor.inputs)):
                 return None
-            size = other.anchor.inputs[0].type.size if other.kind == "reduce" and other.anchor else _size(other.shape)
-            if size != _size(cluster.shape) or any(e.primitive.name == "gather" for e in cluster.members):
+            size = other.anchor.inputs[0].type.size if other.kind == "reduce" and other.anchor else math.prod(other.shape)
+            if size != math.prod(cluster.shape) or any(e.primitive.name == "gather" for e in cluster.members):
                 return None
             users.add(other)
         return users
@@ -396,251 +348,3 @@ class Fusion:
                 for var, index in self.loads(cluster):
                     self._readers.setdefault(self.root(var), []).append((cluster, index))
         return self._readers.get(root, [])
-
-
-class Loads:
-    """Walks a cluster's expressions down to memory."""
-
-    def __init__(self, fusion: Fusion, cluster: Cluster) -> None:
-        self.fusion, self.cluster = fusion, cluster
-        self.found: list[tuple[Var, Index]] = []
-        self.counters: list[Index] = []  # positions that iota and random_bits compute with
-        self._seen: set[tuple[Atom, Index]] = set()
-        for eqn in cluster.members:
-            if eqn.primitive.kind in ("elementwise",) or eqn.primitive.name in ("gather", "random_bits"):
-                self._walk_members(eqn)
-            elif eqn.primitive.name in REDUCTIONS:
-                self.visit(eqn.inputs[0], reduction_index(cluster, eqn))
-            else:
-                if eqn.primitive.name == "contract":
-                    for x in eqn.inputs:
-                        var, start = self.fusion.operand(x)
-                        self.found.append((var, domain_index(var.shape, 100)))
-                        self._dynamic(start)
-                    continue
-                unset = {0} if cluster.kind == "scatter_add" else self.fusion.unset.get(cluster, set())
-                operands = [x for i, x in enumerate(eqn.inputs) if i not in unset]  # what is added to is `initial`
-                stored = [self.fusion.stored(x) for x in operands if isinstance(x, Var) or x in self.fusion.literals]
-                self.found += [(x, domain_index(x.shape, 100)) for x in stored]
-        for store in cluster.stores:
-            self.visit(store.value, index_in(cluster, store.value.type.shape) or ())
-            for ix in store.index:
-                self._dynamic(ix)
-
-    def _walk_members(self, eqn: Eqn) -> None:
-        index = index_in(self.cluster, eqn.output.shape)
-        if index is not None:
-            self.enter(eqn, index)
-
-    def visit(self, atom: Atom, index: Index) -> None:
-        if isinstance(atom, Literal) or (atom, index) in self._seen:
-            return
-        self._seen.add((atom, index))
-        home = self.fusion.home.get(atom)
-        eqn = self.fusion.definitions.get(atom)
-        if home is self.cluster:  # computed here: a member is visited as such, a stored view or scalar is entered
-            if eqn is not None and eqn not in self.cluster.members:
-                self.enter(eqn, index)
-        elif self.fusion.in_memory(atom):
-            self.found.append(self.fusion.location(atom, index))
-            for ix in index:
-                self._dynamic(ix)
-        elif eqn is not None:
-            self.enter(eqn, index)
-
-    def enter(self, eqn: Eqn, index: Index) -> None:
-        name = eqn.primitive.name
-        if is_view(eqn):
-            self.visit(eqn.inputs[0], view_index(eqn, index))
-        elif name == "gather":
-            self.visit(eqn.inputs[0], gather_index(eqn, index))
-        elif name == "iota":
-            self.counters.append((index[eqn.params["axis"]],))
-        elif name == "random_bits":
-            self.counters.append((flat(index, eqn.output.shape),))
-            self.visit(eqn.inputs[0], (ZERO,))
-            self.visit(eqn.inputs[0], (ZERO.scaled(1, 1),))
-        else:
-            for x in eqn.inputs:
-                self.visit(x, operand_index(x, eqn.output.shape, index))
-
-    def _dynamic(self, ix: object) -> None:
-        for dynamic, _ in ix.dynamic:  # type: ignore[attr-defined]
-            self.visit(dynamic.var, dynamic.index)
-
-
-def index_in(cluster: Cluster, shape: tuple[int, ...]) -> Index | None:
-    """The domain index of a member of that shape: the whole domain, or its rows with or without axes of size 1 after them."""
-    whole = domain_index(cluster.shape)
-    if shape == cluster.shape:
-        return whole
-    rows = len(cluster.rows)
-    if cluster.columns and shape == cluster.rows:
-        return whole[:rows]
-    if cluster.columns and shape == cluster.rows + (1,) * cluster.columns:
-        return whole[:rows] + (ZERO,) * cluster.columns
-    return None
-
-
-def reduction_index(cluster: Cluster, eqn: Eqn) -> Index:
-    """The index of a reduction's operand: kept axes are the cluster's domain, reduced ones follow after it."""
-    if cluster.kind == "loop":
-        return domain_index(cluster.shape)
-    axes, shape = eqn.params["axes"], eqn.inputs[0].type.shape
-    kept = iter(domain_index(cluster.shape))
-    reduced = iter(domain_index(tuple(shape[a] for a in axes), len(cluster.shape)))
-    return tuple(next(reduced) if a in axes else next(kept) for a in range(len(shape)))
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    total = 1
-    for n in shape:
-        total *= n
-    return total
-
-
-# Primitives that write memory in their own way.
-
-def _dynamic_update_slice(fusion: Fusion, eqn: Eqn) -> None:
-    x, update, start = eqn.inputs
-    at = domain_index(update.type.shape)
-    limit = x.type.shape[0] - update.type.shape[0]
-    moved = (at[0].plus(Ix(dynamic=((Dynamic(start, (), limit), 1),))), *at[1:])
-    cluster = fusion.store_part(eqn.output, update, moved, start)
-    fusion._depend(cluster, fusion.needed(x))
-    fusion.initial.append((eqn.output, x, cluster))
-
-
-def _pad(fusion: Fusion, eqn: Eqn) -> None:
-    """Store a value inside its padded array as soon as it is computed, and fill only the border."""
-    x, value = eqn.inputs
-    low, high, interior = (eqn.params[k] for k in ("low", "high", "interior"))
-    index = tuple(ix.scaled(i + 1, lo) for ix, i, lo in zip(domain_index(x.type.shape), interior, low, strict=True))
-    home = fusion.home.get(x) if isinstance(x, Var) else None
-    inside = (home is not None and home.kind in ("loop", "reduce", "contract") and home.partial is None and not home.stores
-              and x.type.shape == home.shape and not any(interior) and x not in fusion.placed and not fusion.needed(value))
-    if not inside:
-        cluster = fusion.store_part(eqn.output, x, index)
-        fusion._depend(cluster, fusion.needed(value))
-        fusion.initial.append((eqn.output, value, cluster))
-        return
-    assert home is not None and isinstance(x, Var)
-    home.stores.append(Store(eqn.output, x, index, part=True))
-    fusion.placed[x] = eqn.output, low
-    for shape, offsets in _border(eqn.output.shape, low, high):
-        at = tuple(ix.scaled(1, offset) for ix, offset in zip(domain_index(shape), offsets, strict=True))
-        slab = Var(TensorType(shape, x.dtype), "border")
-        fusion.definitions[slab] = Eqn(PRIMITIVES["broadcast"], (value,), {"shape": shape}, (slab,), eqn.source)
-        border = fusion.store_part(eqn.output, slab, at)
-        border.ancestors |= home.ancestors  # not earlier than needed: memory is taken from then on
-        fusion._depend(home, frozenset((border,)))
-    fusion.home[eqn.output] = home
-    fusion.changed()
-
-
-def _border(shape: tuple[int, ...], low: tuple[int, ...], high: tuple[int, ...]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Shapes and offsets of the slabs that surround the middle; those of different axes overlap at the corners."""
-    slabs = []
-    for axis, n in enumerate(shape):
-        for size, start in ((low[axis], 0), (high[axis], n - high[axis])):
-            if size:
-                slabs.append((tuple(size if a == axis else m for a, m in enumerate(shape)),
-                              tuple(start if a == axis else 0 for a in range(len(shape)))))
-    return slabs
-
-
-def _concat(fusion: Fusion, eqn: Eqn) -> None:
-    """Every piece is written where it belongs: by the cluster that computes them if there is one, else by clusters of their own."""
-    at, axis = 0, eqn.params["axis"]
-    previous: list[Cluster] = []
-    home = _common_home(fusion, eqn.inputs)
-    for x in eqn.inputs:
-        index = tuple(ix.scaled(1, at) if d == axis else ix for d, ix in enumerate(domain_index(x.type.shape)))
-        if home is not None:
-            home.stores.append(Store(eqn.output, x, index, part=True))
-            fusion.placed[x] = eqn.output, tuple(at if d == axis else 0 for d in range(len(index)))  # type: ignore[index]
-        else:
-            cluster = fusion.store_part(eqn.output, x, index)
-            fusion._depend(cluster, frozenset(previous))
-            previous.append(cluster)
-        at += x.type.shape[axis]
-    if home is not None:
-        fusion.home[eqn.output] = home
-        fusion.changed()
-
-
-def _common_home(fusion: Fusion, pieces: tuple[Atom, ...]) -> Cluster | None:
-    """The cluster that computes all pieces over its whole domain, and stores nothing yet."""
-    homes = {fusion.home.get(x) if isinstance(x, Var) else None for x in pieces}
-    home = homes.pop() if len(homes) == 1 else None
-    if home is None or len(set(pieces)) != len(pieces) or home.kind not in ("loop", "contract") or home.partial is not None:
-        return None
-    own = {v for e in home.members for v in e.outputs}
-    fits = all(x in own and x.type.shape == home.shape and x not in fusion.placed for x in pieces)  # type: ignore[union-attr]
-    return home if fits and not home.stores else None
-
-
-def _scatter_add(fusion: Fusion, eqn: Eqn) -> None:
-    x, indices, updates = eqn.inputs
-    cluster = Cluster(fusion._next(), "scatter_add", eqn.output.shape, anchor=eqn)
-    for operand in (indices, updates):
-        fusion.materialize(operand)
-    fusion._open(cluster, eqn)
-    fusion.initial.append((eqn.output, x, cluster))
-
-
-def _cumsum(fusion: Fusion, eqn: Eqn) -> None:
-    fusion.materialize(eqn.inputs[0])
-    fusion._open(Cluster(fusion._next(), "cumsum", eqn.output.shape, anchor=eqn), eqn)
-
-
-def _host(fusion: Fusion, eqn: Eqn) -> None:
-    for x in eqn.inputs:
-        fusion.materialize(x)
-    fusion._open(Cluster(fusion._next(), "host", (), anchor=eqn), eqn)
-
-
-def _loop(fusion: Fusion, eqn: Eqn) -> None:
-    written = _written_whole(fusion, eqn)
-    for i, x in enumerate(eqn.inputs):
-        if isinstance(x, Var) and i not in written:
-            fusion.materialize(x)
-    cluster = Cluster(fusion._next(), "control", (), anchor=eqn)
-    fusion.unset[cluster] = written
-    fusion._open(cluster, eqn)
-    for i, (out, x) in enumerate(zip(eqn.outputs, eqn.inputs[2:], strict=False)):
-        if i + 2 not in written:
-            fusion.initial.append((out, x, cluster))
-
-
-def _written_whole(fusion: Fusion, eqn: Eqn) -> set[int]:
-    """Positions of a loop's inputs that need no memory: constants that start an array of which every step writes its own row, unread."""
-    lo, hi, *carry = eqn.inputs
-    body: Graph = eqn.params["body"]
-    counter, found = body.inputs[0], set()
-    definitions = {v: e for e in body.eqns for v in e.outputs}
-    for k in range(eqn.params["n_carry"]):
-        start = fusion.definitions.get(carry[k]) if isinstance(carry[k], Var) else None
-        constant = start is not None and start.primitive.name == "broadcast" and isinstance(start.inputs[0], Literal)
-        last, mine = body.outputs[k], body.inputs[1 + k]
-        update = definitions.get(last) if isinstance(last, Var) else None
-        if not constant or update is None or update.primitive.name != "dynamic_update_slice" or update.inputs[0] is not mine:
-            continue
-        users = sum(x is mine for e in body.eqns for x in e.inputs) + sum(x is mine for x in body.outputs)
-        rows = mine.type.shape[0]
-        static = isinstance(lo, Literal) and isinstance(hi, Literal) and lo.value == 0 and hi.value == rows
-        if static and users == 1 and update.inputs[1].type.shape[0] == 1 and _visits_all(update.inputs[2], counter, rows, definitions):
-            found.add(2 + k)
-    return found
-
-
-def _visits_all(at: Atom, counter: Var, rows: int, definitions: dict[Var, Eqn]) -> bool:
-    """Whether an index is the loop's counter, or counts from the last row down."""
-    eqn = definitions.get(at) if isinstance(at, Var) else None
-    down = (eqn is not None and eqn.primitive.name == "sub" and isinstance(eqn.inputs[0], Literal)
-            and eqn.inputs[0].value == rows - 1 and eqn.inputs[1] is counter)
-    return at is counter or down
-
-
-_SPECIAL = {"dynamic_update_slice": _dynamic_update_slice, "pad": _pad, "concat": _concat, "scatter_add": _scatter_add,
-            "scatter": _scatter_add, "cumsum": _cumsum, "loop": _loop}

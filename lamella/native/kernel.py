@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lamella.native.clusters import Cluster
 from lamella.native.evaluate import Evaluator
-from lamella.native.fuse import Cluster
 from lamella.native.llvm_text import Emitter, Val
 from lamella.native.memory import Buffer
 

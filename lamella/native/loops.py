@@ -14,8 +14,8 @@ import numpy as np
 
 from lamella.ir import PRIMITIVES, Atom, Eqn, Literal, Var, numpy_dtype
 from lamella.ir.types import is_float
+from lamella.native.clusters import Cluster, Loads, Store, index_in, reduction_index
 from lamella.native.evaluate import INNER, ROW, Evaluator, Space, accesses, is_reduction
-from lamella.native.fuse import Cluster, Loads, Store, index_in, reduction_index
 from lamella.native.indexing import domain_index
 from lamella.native.kernel import HI, LO, Kernel, finish
 from lamella.native.llvm_text import Val, index

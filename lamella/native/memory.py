@@ -3,8 +3,8 @@
 1. Outputs get their buffers; an output that is donated an input is computed in place if every reader of that input can run before
    (and its own kernel reads it only at the point that it writes), else into a temporary that is copied at the end.
 2. Clusters are ordered by level. A barrier stands before a kernel that touches what an earlier one since the last barrier wrote.
-3. Temporaries get offsets in one arena; those that are alive in a common phase (between barriers) never overlap. A chain (chains.py) is
-   one phase; arrays that only it uses live in memory for one of its blocks per thread.
+3. Temporaries get offsets in one arena; those that are alive in a common phase (between barriers) never overlap. A chain
+   (chains.py) is one phase; arrays that only it uses live in memory for one of its blocks per thread.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from lamella.errors import CheckError
 from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Var
 from lamella.native import chains
 from lamella.native.chains import Chain
-from lamella.native.fuse import DIRECT, Cluster, Fusion, Store, index_in
+from lamella.native.clusters import DIRECT, Cluster, Store, index_in
+from lamella.native.fuse import Fusion
 from lamella.native.indexing import Index, domain_index, flat
 from lamella.native.recompute import recompute
 from lamella.native.target import machine
@@ -30,8 +31,8 @@ class Buffer:
 
     Attributes:
         kind: `root` (an input or output array, `number` in the call's table), `arena` (`number` = offset within `parent`, or the
-            program's arena), `private` (`number` = offset within a chain's memory of one thread, `parent` = all threads' memory), or
-            `counter` (a loop's index, held in a register).
+            program's arena), `private` (`number` = offset within a chain's memory of one thread, `parent` = all threads'
+            memory), or `counter` (a loop's index, held in a register).
         block: bytes of one of a chain's blocks, if private.
     """
 

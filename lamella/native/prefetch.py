@@ -7,8 +7,8 @@ the epilogue at every row; one line per array, row and step of the sum costs not
 from __future__ import annotations
 
 from lamella.ir import Var
+from lamella.native.clusters import Loads
 from lamella.native.evaluate import INNER, Evaluator
-from lamella.native.fuse import Loads
 from lamella.native.indexing import Ix, flat
 from lamella.native.llvm_text import Val, index, itemsize
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from lamella.ir import Atom, Eqn, Graph, Source, Var
+from lamella.native.clusters import Cluster, Loads
 from lamella.native.executable import BoundCall, Compiled, NativeExecutable
-from lamella.native.fuse import Cluster, Loads
 from lamella.native.indexing import Index
 from lamella.native.memory import Plan
 from lamella.native.program import PROFILE, Program

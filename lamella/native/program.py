@@ -17,7 +17,7 @@ from lamella.ir import Eqn, Literal, Var
 from lamella.native import kernel as kernels
 from lamella.native.blocked import contract_kernel
 from lamella.native.chains import Chain
-from lamella.native.fuse import Cluster
+from lamella.native.clusters import Cluster
 from lamella.native.kernel import Kernel
 from lamella.native.llvm_text import Emitter, Val, index
 from lamella.native.loops import cumsum_kernel, loop_kernel, reduce_kernel, scatter_add_kernel
@@ -330,9 +330,10 @@ class _Function:
 
         def block(number: Val) -> list[Val]:
             for cluster in chain:
-                each, rest = divmod(self.program.kernels[cluster].units, chain.blocks)
+                kernel = self.program.kernels[cluster]
+                each, rest = divmod(kernel.units, chain.blocks)
                 if rest or not each:
-                    raise AssertionError(f"Cluster {cluster.number}: {self.program.kernels[cluster].schedule} in {chain.blocks} blocks.")
+                    raise AssertionError(f"Cluster {cluster.number}: {kernel.schedule} in {chain.blocks} blocks.")
                 lo, begin = f.imul(number, each), f.eq(number, first)
                 with self._measured(cluster, f.op("int64", 0, f"zext i1 {begin.ref} to i64")):  # all blocks are one call
                     self._run(cluster, lo.ref, f.iadd(lo, index(each)).ref, number)

@@ -9,7 +9,8 @@ to, not the four arrays that its gradient is made of).
 from __future__ import annotations
 
 from lamella.ir import Atom, Eqn, Graph, Literal, Var
-from lamella.native.fuse import Cluster, Fusion
+from lamella.native.clusters import Cluster
+from lamella.native.fuse import Fusion
 from lamella.native.indexing import is_view
 
 LIMIT = 24  # cost of computing a value again, in additions, up to which that beats memory

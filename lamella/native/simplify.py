@@ -531,8 +531,8 @@ def _split_images(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, dtype: str)
 
 
 _RULES: dict[str, Callable[..., Replacement]] = {
-    "stop_gradient": _identity, "call": _call, "cond": _cond, "cast": _cast,
-    "reshape": _reshape, "transpose": _transpose, "broadcast": _broadcast, "argmax": _argmax, "sort": _sort, "contract": _contract, "reduce_sum": _reduce_sum, "pad": pad,
+    "stop_gradient": _identity, "call": _call, "cond": _cond, "cast": _cast, "reshape": _reshape, "transpose": _transpose,
+    "broadcast": _broadcast, "argmax": _argmax, "sort": _sort, "contract": _contract, "reduce_sum": _reduce_sum, "pad": pad,
     "add": lambda r, x, y: add_pads(r, x, y) or _strip_broadcasts("add")(r, x, y),
 }
 _RULES |= {name: _strip_broadcasts(name) for name, p in PRIMITIVES.items() if p.kind == "elementwise" and name not in _RULES}
