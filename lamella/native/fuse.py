@@ -309,7 +309,9 @@ class Fusion:
                 self.later = {v: waits - {cluster} | cluster.ancestors if cluster in waits else waits
                               for v, waits in self.later.items()}
                 self._needed.clear()
-                self.changed()
+                self._readers = None
+                for reader in (cluster, *users):  # nobody else's reads change
+                    self._loads.pop(reader, None)
 
     def _users(self, cluster: Cluster) -> set[Cluster] | None:
         """Clusters that read `cluster`'s results point by point; None if somebody needs them in memory."""
