@@ -249,6 +249,16 @@ def test_arrays_of_every_kind_of_strings():
     assert layers.StringLookup(vocabulary=["é"], encoding="latin-1")(np.array([b"\xe9"])).numpy().tolist() == [1]
 
 
+def test_a_vocabulary_can_be_replaced_by_another():
+    layer = layers.StringLookup()
+    layer.adapt(["a", "b", "b"])
+    assert layer.get_vocabulary() == ["[UNK]", "b", "a"]
+    layer.set_vocabulary(["x"])
+    assert layer(["x", "b"]).numpy().tolist() == [1, 0]
+    layer.adapt(["q"])
+    assert layer.get_vocabulary(include_special_tokens=False) == ["q"]
+
+
 def test_encodings_follow_floatx(monkeypatch):
     monkeypatch.setattr(settings, "floatx", "float64")
     assert layers.StringLookup(vocabulary=["a"], output_mode="count")([["a"]]).dtype == "float64"

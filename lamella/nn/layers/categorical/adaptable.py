@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
 from lamella.frontend.state import is_tracing
 from lamella.nn.layers.layer import Layer
 
@@ -69,8 +67,3 @@ class AdaptableLayer(Layer):
     def _note_compilation(self) -> None:
         """Called where a constant of the layer is read."""
         self._compiled_in |= is_tracing()
-
-
-def samples(batch: Any) -> np.ndarray:
-    """A batch as an array; lists of strings as objects, each of its own length."""
-    return np.asarray(batch, object) if isinstance(batch, (list, tuple)) else np.asarray(batch)

@@ -89,7 +89,6 @@ class IndexLookup(AdaptableLayer):
             tokens = self._keys(vocabulary)
         reserved = [self.mask_token, self.oov_token if self.invert else None]
         self._vocabulary.set(tokens, idf_weights, [token for token in reserved if token is not None])
-        self._given = True
         self._vocabulary_changed()
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
@@ -134,7 +133,7 @@ class IndexLookup(AdaptableLayer):
     def _check_adaptable(self) -> None:
         super()._check_adaptable()
         if self._given:
-            raise ValueError(f"Layer {self.name!r} was given its vocabulary; it cannot adapt.")
+            raise ValueError(f"Layer {self.name!r} was given its vocabulary when it was made; it cannot adapt.")
 
     def _keys(self, tokens: Any) -> list[Any]:
         raise NotImplementedError
