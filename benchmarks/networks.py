@@ -1,125 +1,134 @@
-"""Training steps of four networks, Lamella against torch eager: cnn, resnet20, lstm and gpt (docs/LOG.md keeps the results).
+"""Four networks, Lamella and every peer: training steps, evaluation, one image, the first step, memory.
 
     python benchmarks/networks.py --peers-python .venv-bench/bin/python
+    python benchmarks/networks.py --networks cnn --peers lamella,torch --what train,memory
 
-A step is forward pass, loss, gradients and Adam, on random data of a fixed shape; Lamella's is one `tf.function`. Both sides run in
-processes of their own, in turn, and the best of the rounds counts. torch runs its convolutions channels-last, which is the faster.
+Each peer is a process of its own per network. `train` and `evaluate` run 8 batches a call, in the way that is usual for the peer
+(an epoch of `fit`, a Python loop, `lax.scan`), without metrics and shuffling; times are per batch, the best of alternating rounds.
+`first` starts fresh processes, with an empty disk cache and with a filled one. `memory` is the most that a process had resident
+after two epochs of 8 steps, beside what it had after the import. docs/LOG.md keeps the results.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import pathlib
-import subprocess
 import sys
-import time
+import tempfile
 
 import numpy as np
+from rich.console import Console
+from rich.table import Table
 
-HERE = pathlib.Path(__file__).parent
-sys.path.insert(0, str(HERE.parent))
+sys.path.insert(0, str(pathlib.Path(__file__).parent.parent))
 
-import lamella as tf  # noqa: E402
-from lamella.settings import settings  # noqa: E402
+import lamella as tf
+from lamella.settings import settings
 
-NAMES = ("cnn", "resnet20", "lstm", "gpt")
+from keras_networks import NETWORKS
+from network_peers import PEERS, Worker, first_steps, rounds
 
-
-def networks() -> dict:
-    """Name -> function that returns (model, inputs, labels, loss)."""
-    layers, rng = tf.keras.layers, np.random.default_rng(0)
-    crossentropy = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    def cnn():
-        model = tf.keras.Sequential([
-            layers.Input((28, 28, 1)), layers.Conv2D(32, 3, activation="relu"), layers.MaxPooling2D(),
-            layers.Conv2D(64, 3, activation="relu"), layers.MaxPooling2D(), layers.Flatten(), layers.Dense(10)])
-        return model, rng.random((128, 28, 28, 1), dtype=np.float32), rng.integers(0, 10, 128).astype(np.int32), crossentropy
-
-    def normalized(x, filters, size, stride=1):
-        x = layers.Conv2D(filters, size, strides=stride, padding="same", use_bias=False)(x)
-        return layers.BatchNormalization()(x)
-
-    def resnet20():
-        inputs = layers.Input((32, 32, 3))
-        x = layers.ReLU()(normalized(inputs, 16, 3))
-        for filters in (16, 32, 64):
-            for block in range(3):
-                stride = 2 if filters > 16 and block == 0 else 1
-                y = layers.ReLU()(normalized(x, filters, 3, stride))
-                short = x if x.shape[-1] == filters else normalized(x, filters, 1, stride)
-                x = layers.ReLU()(layers.Add()([normalized(y, filters, 3), short]))
-        model = tf.keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
-        return model, rng.random((64, 32, 32, 3), dtype=np.float32), rng.integers(0, 10, 64).astype(np.int32), crossentropy
-
-    def lstm():
-        model = tf.keras.Sequential([layers.Input((80,), dtype="int32"), layers.Embedding(20000, 128), layers.LSTM(128),
-                                     layers.Dense(1, activation="sigmoid")])
-        labels = rng.integers(0, 2, (32, 1)).astype(np.float32)
-        return model, rng.integers(0, 20000, (32, 80)).astype(np.int32), labels, tf.keras.losses.BinaryCrossentropy()
-
-    def gpt(vocabulary=1000, width=128, tokens=128, heads=4):
-        ids, places = layers.Input((tokens,), dtype="int32"), layers.Input((tokens,), dtype="int32")
-        x = layers.Add()([layers.Embedding(vocabulary, width)(ids), layers.Embedding(tokens, width)(places)])
-        for _ in range(2):
-            h = layers.LayerNormalization()(x)
-            x = layers.Add()([x, layers.MultiHeadAttention(heads, width // heads)(h, h, use_causal_mask=True)])
-            h = layers.Dense(4 * width, activation="gelu")(layers.LayerNormalization()(x))
-            x = layers.Add()([x, layers.Dense(width)(h)])
-        model = tf.keras.Model([ids, places], layers.Dense(vocabulary)(layers.LayerNormalization()(x)))
-        words = rng.integers(0, vocabulary, (16, tokens)).astype(np.int32)
-        return model, [words, np.tile(np.arange(tokens, dtype=np.int32), (16, 1))], words, crossentropy
-
-    return {"cnn": cnn, "resnet20": resnet20, "lstm": lstm, "gpt": gpt}
+ROOT = pathlib.Path(__file__).parent.parent
+WHAT = ("train", "evaluate", "one", "first", "memory", "arena")
 
 
-def measure(name: str, seconds: float) -> dict[str, float]:
-    """Best time of a step of Lamella in ms, and the time to the end of the first one in s (no disk cache)."""
+def milliseconds(seconds: float | None, ours: float | None) -> str:
+    """A time, and how many times ours it is."""
+    if seconds is None:
+        return "–"
+    return f"{seconds * 1e3:.3g} ms" + (f" ({seconds / ours:.2f})" if ours and seconds != ours else "")
+
+
+def timed(network: str, names: list[str], args: argparse.Namespace, log, table: Table) -> None:
+    """Rows for what alternates between living processes."""
+    workers = {}
+    for name in names:
+        worker = Worker(name, network, args.peers_python, log)
+        if worker.ask("first") is None:
+            worker.close()
+            continue
+        worker.ask("train", seconds=0)
+        workers[name] = worker
+    for do, title in (("train", "step"), ("evaluate", "evaluate"), ("one", "predict one image")):
+        if do in args.what:
+            best = rounds(workers, do, args.rounds, args.seconds)
+            if best:
+                table.add_row(f"{network}, {title}", *(milliseconds(best.get(n), best.get("lamella")) for n in names))
+    for worker in workers.values():
+        worker.close()
+
+
+def memory_row(network: str, names: list[str], args: argparse.Namespace, log, table: Table) -> None:
+    """Import and peak of fresh processes that train."""
+    cells = []
+    for name in names:
+        worker = Worker(name, network, args.peers_python, log)
+        offered = worker.ask("first") is not None
+        for _ in range(2 * offered):
+            worker.ask("train", seconds=0)
+        imported, peak = worker.ask("memory")
+        worker.close()
+        cells.append(f"{imported / 2**20:.0f} → {peak / 2**20:.0f} MiB" if offered else "–")
+    table.add_row(f"{network}, memory: import → peak", *cells)
+
+
+def used_arena(network: str) -> tuple[int, int]:
+    """Bytes of temporaries that the plan of a training step predicts, and that the step writes to."""
     settings.cache_dir = ""
-    model, x, y, loss = networks()[name]()
-    optimizer = tf.keras.optimizers.Adam()
-
-    @tf.function
-    def step(x, y):
-        with tf.GradientTape() as tape:
-            value = loss(y, model(x, training=True))
-        optimizer.apply_gradients(zip(tape.gradient(value, model.trainable_variables), model.trainable_variables, strict=True))
-        return value
-
-    began = time.perf_counter()
-    step(x, y)
-    first, best, end = time.perf_counter() - began, float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        began = time.perf_counter()
-        step(x, y)
-        best = min(best, time.perf_counter() - began)
-    return {"ms": best * 1e3, "first_s": first}
+    model, x, y, loss = NETWORKS[network](tf.keras)
+    model.compile("adam", loss)
+    model.train_on_batch(x, y)
+    (program,) = model._programs.of_kind("train")
+    arena, predicted = program.executable.arena, program.executable.memory()["arena"]
+    touched = np.zeros(len(arena), bool)
+    for pattern in (0xA5, 0x5A):  # what happens to be written over with the same byte shows with the other pattern
+        arena[:] = pattern
+        model.train_on_batch(x, y)
+        touched |= arena != pattern
+    used = -(-(int(np.flatnonzero(touched)[-1]) + 1) // 64) * 64  # blocks are aligned
+    assert used == predicted == len(arena), (network, used, predicted, len(arena))
+    return predicted, used
 
 
 def main() -> None:
-    """Run both sides in turn and print the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peers-python", default=str(HERE.parent / ".venv-bench" / "bin" / "python"))
-    parser.add_argument("--networks", default=",".join(NAMES))
-    parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--seconds", type=float, default=3.0)
-    parser.add_argument("--one", help="measure this network of Lamella alone and print JSON")
+    parser.add_argument("--peers-python", default=str(ROOT / ".venv-bench" / "bin" / "python"))
+    parser.add_argument("--networks", default=",".join(NETWORKS))
+    parser.add_argument("--peers", default=",".join(PEERS))
+    parser.add_argument("--what", default=",".join(WHAT))
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=1.0, help="how long one peer runs in one round")
     args = parser.parse_args()
-    if args.one:
-        print(json.dumps(measure(args.one, args.seconds)))
-        return
-    for name in args.networks.split(","):
-        ours, theirs, first = float("inf"), float("inf"), float("inf")
-        for _ in range(args.rounds):
-            out = subprocess.run([sys.executable, __file__, "--one", name, "--seconds", str(args.seconds)],
-                                 capture_output=True, text=True, check=True).stdout
-            result = json.loads(out.splitlines()[-1])
-            ours, first = min(ours, result["ms"]), min(first, result["first_s"])
-            out = subprocess.run([args.peers_python, str(HERE / "peers" / "torch_networks.py"), name, str(args.seconds)],
-                                 capture_output=True, text=True, check=True).stdout
-            theirs = min(theirs, float(out.split()[-1]))
-        print(f"{name:9} Lamella {ours:7.2f} ms, torch eager {theirs:7.2f} ms, ratio {ours / theirs:.2f}; first step {first:.2f} s")
+    names, args.what = args.peers.split(","), args.what.split(",")
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    table = Table(title="times are per batch (in brackets: how many times ours)")
+    table.add_column("")
+    for name in names:
+        table.add_column(PEERS[name][0], justify="right")
+    with tempfile.TemporaryFile("w+") as log:
+        try:
+            for network in args.networks.split(","):
+                if {"train", "evaluate", "one"} & set(args.what):
+                    timed(network, names, args, log, table)
+                if "first" in args.what:
+                    times = [first_steps(name, network, args.peers_python, log) for name in names]
+                    cells = [f"{pair[0]:.2f}, {pair[1]:.2f} s" if pair else "–" for pair in times]
+                    table.add_row(f"{network}, first step: cold, cached", *cells)
+                if "memory" in args.what:
+                    memory_row(network, names, args, log, table)
+        except RuntimeError:
+            log.seek(0)
+            console.print(log.read()[-3000:], style="dim", markup=False)
+            raise
+    console.print(f"load average {os.getloadavg()[0]:.2f}")
+    if table.row_count:
+        console.print(table)
+    if "arena" in args.what:
+        for network in args.networks.split(","):
+            predicted, used = used_arena(network)
+            console.print(f"{network}: the plan predicts {predicted:,} bytes of temporaries, a step uses {used:,}")
 
 
 if __name__ == "__main__":

@@ -225,5 +225,5 @@ def test_lamella_loads_nothing_heavy_and_little_in_all(statement):
     base = set(loaded_by("import numpy, ml_dtypes, llvmlite.binding"))
     ours = [m for m in modules if m.split(".")[0] == "lamella"]
     others = [m for m in modules if m not in base and m.split(".")[0] != "lamella"]
-    assert len(ours) < 340, f"{len(ours)} modules of our own"
+    assert len(ours) < 400, f"{len(ours)} modules of our own"
     assert len(others) < 120, f"{len(others)} modules beyond numpy, ml_dtypes and llvmlite: {others}"

@@ -1,9 +1,6 @@
-"""The networks of networks.py in torch, eager: `python torch_networks.py NAME SECONDS` prints the best ms of a step."""
+"""The networks of keras_networks.py in torch: `workload(name)` is (model, input, loss of the output)."""
 
 from __future__ import annotations
-
-import sys
-import time
 
 import torch
 from torch import nn
@@ -86,20 +83,3 @@ def workload(name: str):
         return Lstm(), torch.randint(0, 20000, (32, 80)), lambda z: F.binary_cross_entropy_with_logits(z, targets)
     words = torch.randint(0, 1000, (16, 128))
     return Gpt(), words, lambda z: F.cross_entropy(z.reshape(-1, 1000), words.reshape(-1))
-
-
-def main(name: str, seconds: float) -> None:
-    model, x, loss = workload(name)
-    optimizer = torch.optim.Adam(model.parameters())
-    best, end = float("inf"), time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        began = time.perf_counter()
-        optimizer.zero_grad()
-        loss(model(x)).backward()
-        optimizer.step()
-        best = min(best, time.perf_counter() - began)
-    print(best * 1e3)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], float(sys.argv[2]))
