@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from lamella import native
+from lamella.autodiff import finished
 from lamella.ir import Graph, format_graph, numpy_dtype
 from lamella.reference import evaluate
 from lamella.settings import settings
@@ -47,7 +48,7 @@ def compile(
         >>> compile(b.build([b.add(x, x)]), target="reference")(np.ones(3, np.float32))
         [array([2., 2., 2.], dtype=float32)]
     """
-    target = target or settings.target
+    graph, target = finished(graph), target or settings.target
     if target == "native":
         return native.compile(graph, donate or {}, profile)
     if target == "reference" and profile:

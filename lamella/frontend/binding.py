@@ -48,7 +48,7 @@ def bind(name: str, *inputs: Any, **params: Any) -> Any:
     return results[0] if len(results) == 1 and name not in _TUPLES else results
 
 
-_TUPLES = ("loop", "cond", "call")
+_TUPLES = ("loop", "cond", "call", "custom_gradient")
 
 
 def _evaluate(name: str, values: list[TensorLike], params: dict[str, Any]) -> list[np.ndarray]:

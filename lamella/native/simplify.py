@@ -186,8 +186,12 @@ def _identity(r: _Rebuild, x: Atom, **_: Any) -> Replacement:
     return [x]
 
 
-def _call(r: _Rebuild, *args: Atom, body: Graph, **_: Any) -> Replacement:
+def _call(r: _Rebuild, *args: Atom, body: Graph) -> Replacement:
     return r.inline(body, list(args))
+
+
+def _custom_gradient(r: _Rebuild, *args: Atom, n_out: int, n_args: int, gradient: Graph) -> Replacement:
+    return list(args[:n_out])
 
 
 def _cond(r: _Rebuild, pred: Atom, *args: Atom, if_true: Graph, if_false: Graph) -> Replacement:
@@ -531,7 +535,8 @@ def _split_images(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, dtype: str)
 
 
 _RULES: dict[str, Callable[..., Replacement]] = {
-    "stop_gradient": _identity, "call": _call, "cond": _cond, "cast": _cast, "reshape": _reshape, "transpose": _transpose,
+    "stop_gradient": _identity, "call": _call, "custom_gradient": _custom_gradient, "cond": _cond, "cast": _cast,
+    "reshape": _reshape, "transpose": _transpose,
     "broadcast": _broadcast, "argmax": _argmax, "sort": _sort, "contract": _contract, "reduce_sum": _reduce_sum, "pad": pad,
     "add": lambda r, x, y: add_pads(r, x, y) or _strip_broadcasts("add")(r, x, y),
 }

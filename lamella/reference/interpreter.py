@@ -51,11 +51,16 @@ def _cond(pred: Any, *args: Any, if_true: Graph, if_false: Graph) -> Sequence[np
     return evaluate(if_true if pred else if_false, args)
 
 
-def _call(*args: Any, body: Graph, **_: Any) -> Sequence[np.ndarray]:
+def _call(*args: Any, body: Graph) -> Sequence[np.ndarray]:
     return evaluate(body, args)
 
 
-_CONTROL: dict[str, Callable[..., Sequence[np.ndarray]]] = {"loop": _loop, "cond": _cond, "call": _call}
+def _custom_gradient(*args: Any, n_out: int, n_args: int, gradient: Graph) -> Sequence[np.ndarray]:
+    return args[:n_out]
+
+
+_CONTROL: dict[str, Callable[..., Sequence[np.ndarray]]] = {
+    "loop": _loop, "cond": _cond, "call": _call, "custom_gradient": _custom_gradient}
 
 
 def widen(graph: Graph) -> Graph:

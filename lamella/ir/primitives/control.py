@@ -10,7 +10,7 @@ from typing import Any
 from lamella.errors import DTypeError, GradientError, ShapeError
 from lamella.ir.core import Atom, Graph, Primitive
 from lamella.ir.registry import register
-from lamella.ir.types import TensorType, is_float
+from lamella.ir.types import TensorType
 
 INDEX = TensorType((), "int64")
 
@@ -56,27 +56,31 @@ def _cond_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, if_true: Graph, if_fa
     raise GradientError("cond has no gradient rule yet; use select.")
 
 
-def _call_type(*args: TensorType, body: Graph, backward: Graph | None = None, wrt: tuple[int, ...] = ()) -> tuple[TensorType, ...]:
-    """`backward` is the gradient in place of the body's own: from inputs, outputs and cotangents of the float outputs to the gradients
-    of the inputs `wrt`."""
+def _call_type(*args: TensorType, body: Graph) -> tuple[TensorType, ...]:
     _check_call(body, args)
-    out = _types(body)
-    if backward is not None:
-        _check_call(backward, (*args, *out, *(t for t in out if is_float(t.dtype))))
-        if _types(backward) != tuple(args[i] for i in wrt):
-            raise ShapeError(f"the gradient {backward.name!r} must return {tuple(args[i] for i in wrt)}, returns {_types(backward)}.")
-    return out
+    return _types(body)
 
 
-def _call_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, body: Graph, backward: Graph | None = None,
-              wrt: tuple[int, ...] = ()) -> list[Atom | None]:
-    if backward is None:
-        raise GradientError("call is inlined before differentiation.")
-    arriving = [b.full(y.type, 0) if ct is None else ct for y, ct in zip(outputs, cts, strict=True) if is_float(y.type.dtype)]
-    grads = dict(zip(wrt, b.inline(backward, [*inputs, *outputs, *arriving]), strict=True))
-    return [grads.get(i) for i in range(len(inputs))]
+def _call_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, body: Graph) -> Any:
+    raise GradientError("call is inlined before differentiation.")
+
+
+def _custom_type(*args: TensorType, n_out: int, n_args: int, gradient: Graph) -> tuple[TensorType, ...]:
+    """`custom_gradient(outputs..., arguments..., captured...)` is `outputs`, whose gradient goes straight to the arguments, as
+    `gradient` computes it from the outputs' gradients and what it captured."""
+    _check_call(gradient, (*args[:n_out], *args[n_out + n_args:]))
+    if _types(gradient) != args[n_out:n_out + n_args]:
+        raise ShapeError(f"the gradient must have the types {args[n_out:n_out + n_args]}, has {_types(gradient)}.")
+    return args[:n_out]
+
+
+def _custom_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, n_out: int, n_args: int, gradient: Graph) -> list[Atom | None]:
+    arriving = [b.full(v.type, 0) if ct is None else ct for ct, v in zip(cts, outputs, strict=True)]
+    captured = inputs[n_out + n_args:]
+    return [*[None] * n_out, *b.inline(gradient, [*arriving, *captured]), *[None] * len(captured)]
 
 
 register(Primitive("loop", "control", _loop_type, _by_interpreter, _loop_vjp))
 register(Primitive("cond", "control", _cond_type, _by_interpreter, _cond_vjp))
 register(Primitive("call", "control", _call_type, _by_interpreter, _call_vjp))
+register(Primitive("custom_gradient", "control", _custom_type, _by_interpreter, _custom_vjp))
