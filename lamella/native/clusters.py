@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lamella.ir import Atom, Eqn, Literal, Var
-from lamella.native.indexing import ZERO, Index, domain_index, flat, gather_index, is_view, operand_index, view_index
+from lamella.native.indexing import ZERO, Index, Ix, domain_index, flat, gather_index, is_view, operand_index, view_index
 
 if TYPE_CHECKING:
     from lamella.native.fuse import Fusion
@@ -117,14 +117,18 @@ class Loads:
         elif name == "gather":
             self.visit(eqn.inputs[0], gather_index(eqn, index))
         elif name == "iota":
-            self.counters.append((index[eqn.params["axis"]],))
+            self._count(index[eqn.params["axis"]])
         elif name == "random_bits":
-            self.counters.append((flat(index, eqn.output.shape),))
+            self._count(flat(index, eqn.output.shape))
             self.visit(eqn.inputs[0], (ZERO,))
             self.visit(eqn.inputs[0], (ZERO.scaled(1, 1),))
         else:
             for x in eqn.inputs:
                 self.visit(x, operand_index(x, eqn.output.shape, index))
+
+    def _count(self, ix: Ix) -> None:
+        self.counters.append((ix,))
+        self._dynamic(ix)
 
     def _dynamic(self, ix: object) -> None:
         for dynamic, _ in ix.dynamic:  # type: ignore[attr-defined]

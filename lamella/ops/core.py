@@ -17,7 +17,7 @@ from lamella.frontend.tensor import TensorLike
 from lamella.ir.types import is_float, numpy_dtype
 from lamella.ops.elementwise import clip
 from lamella.ops.logic import to_bool, where
-from lamella.ops.reduction import all, sum
+from lamella.ops.reduction import all
 from lamella.ops.shaping import expand_dims, reshape
 
 
@@ -94,7 +94,7 @@ def view(x: Any, dtype: Any = None) -> Tensor:
         if x.shape[-1] % (new // old):
             raise ShapeError(f"view: {new // old} {x.dtype} make one {target}; the last axis of shape {x.shape} isn't a multiple.")
         parts = cast(reshape(bits, (*x.shape[:-1], -1, new // old)), f"uint{8 * new}")
-        bits = sum(_shifted(parts, "shift_left", new // old, old), -1)
+        bits = bind("reduce_sum", _shifted(parts, "shift_left", new // old, old), axes=(x.ndim,))
     return bits != 0 if target == "bool" else bind("bitcast", bits, dtype=target)
 
 

@@ -84,7 +84,7 @@ def _number(x: Any) -> Any:
 def linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
 ) -> Any:
-    """`num` numbers evenly spaced from start to stop: start + i (stop - start) / (num - 1)."""
+    """`num` numbers evenly spaced from start to stop: (1 - t) start + t stop, t = i / (num - 1); integers are rounded down."""
     start, stop = convert_to_tensor(start), convert_to_tensor(stop)
     name = standardize_dtype(dtype) if dtype is not None else result_type(start.dtype, stop.dtype, float)
     work = name if "float" in name else "float32"
@@ -93,10 +93,11 @@ def linspace(
     step = divide(subtract(high, low), float(max(parts, 1)))
     line = bind("iota", shape=(num,), axis=0, dtype=work)
     along = reshape(line, (num,) + (1,) * step.ndim)
-    values = add(low, multiply(along, step))
+    t = divide(along, float(max(parts, 1)))
+    values = add(multiply(low, subtract(1.0, t)), multiply(high, t))
     if endpoint and num > 1:
         values = where(along == num - 1, high, values)  # exactly, without rounding
-    values = moveaxis(cast(values, name), 0, axis)
+    values = moveaxis(cast(values if "float" in name else bind("floor", values), name), 0, axis)
     return (values, step if parts else full(step.shape, math.nan)) if retstep else values
 
 

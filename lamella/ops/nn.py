@@ -203,10 +203,10 @@ def glu(x: Any, axis: int = -1) -> Tensor:
 
 
 def sparsemax(x: Any, axis: int = -1) -> Tensor:
-    """The nearest probabilities: max(x - t, 0) with t such that they sum to 1.
+    """max(x - t, 0) along `axis`, with t such that the sum is 1: the nearest point of the simplex.
 
-    t follows from the largest elements z1 >= z2 >= ...: the mean of the first k of them minus 1 / k, k the largest with 1 + k zk above
-    their sum.
+    Of the elements in descending order the first k are kept, k the largest number with 1 + k x[k] above the sum of the first k.
+    (Keras 3.15.1 takes a wrong t where more than one is kept: its values do not add up to 1.)
 
     Source:
         Martins and Astudillo 2016, "From softmax to sparsemax".
@@ -217,14 +217,17 @@ def sparsemax(x: Any, axis: int = -1) -> Tensor:
     """
     (x,) = to_floats(convert_to_tensor(x))
     axis = one_axis(axis, x.ndim)
-    descending = flip(sort(x, axis), axis)
-    sums = cumsum(descending, axis)
+    x = x - bind("stop_gradient", max(x, axis, True))  # the result is the same; digits of x are kept
+    falling = flip(sort(bind("stop_gradient", x), axis), axis)
     shape = tuple(n if a == axis else 1 for a, n in enumerate(x.shape))
     count = bind("iota", shape=shape, axis=axis, dtype=x.dtype) + 1.0
-    support = descending * count + 1.0 > sums
-    k = sum(where(support, convert_to_tensor(1, x.dtype), 0.0), axis, True)
-    threshold = (sum(where(support, descending, 0.0), axis, True) - 1.0) / k
-    return maximum(x - threshold, 0.0)
+    sums = cumsum(falling, axis)
+    size = sum(where(count * falling + 1.0 > sums, convert_to_tensor(1, x.dtype), 0.0), axis, True)
+    threshold = (sum(where(count == size, sums, 0.0), axis, True) - 1.0) / size
+    # t again, from what is kept: its gradient is that of a mean, without one of sorting.
+    kept = x > threshold
+    t = (sum(where(kept, x, 0.0), axis, True) - 1.0) / sum(where(kept, convert_to_tensor(1, x.dtype), 0.0), axis, True)
+    return where(kept, x - t, 0.0)
 
 
 @in_single

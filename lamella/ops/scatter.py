@@ -17,9 +17,7 @@ from lamella.ops.logic import logical_and, where
 from lamella.ops.shaping import broadcast_to, reshape
 
 
-def _segments(
-    data: Any, segment_ids: Any, num_segments: int | None, neutral: Callable[[str], float], **combine: str
-) -> Tensor:
+def _segments(data: Any, segment_ids: Any, num_segments: int | None, neutral: Callable[[str], float], **combine: str) -> Tensor:
     """Rows combined by segment, starting from `neutral` of their dtype."""
     data, ids = convert_to_tensor(data), convert_to_tensor(segment_ids)
     n = int(ids.numpy().max(initial=-1)) + 1 if num_segments is None else num_segments
@@ -76,11 +74,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     """
     x = maximum(cast(x, "int32"), 0)
     n = max(minlength, int(x.numpy().max(initial=-1)) + 1) if x._array is not None else minlength
-    counted = (
-        convert_to_tensor(weights)
-        if weights is not None
-        else bind("broadcast", convert_to_tensor(1, "int32"), shape=x.shape)
-    )
+    counted = convert_to_tensor(weights) if weights is not None else bind("broadcast", convert_to_tensor(1, "int32"), shape=x.shape)
     if x.ndim == 1:
         return segment_sum(counted, x, n)
     from_rows = [bincount(row, None if weights is None else w, n) for row, w in zip(x, counted, strict=True)]

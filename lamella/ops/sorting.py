@@ -118,8 +118,14 @@ def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) ->
 
 
 def unique(
-    x: Any, sorted: bool = True, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False,
-    axis: int | None = None, size: int | None = None, fill_value: Any = None,
+    x: Any,
+    sorted: bool = True,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: int | None = None,
+    size: int | None = None,
+    fill_value: Any = None,
 ) -> Any:
     """The distinct elements, ascending.
 
@@ -149,7 +155,7 @@ def unique(
     n, flat = rows.shape[0], reshape(rows, (rows.shape[0], -1)) if rows.size else rows
     order = _lexical_order(flat)
     ordered = take(flat, order, 0)
-    fresh = concatenate([convert_to_tensor([True] * min(n, 1)), any(ordered[1:] != ordered[:-1], 1)])
+    fresh = concatenate([bind("broadcast", convert_to_tensor(True), shape=(min(n, 1),)), any(ordered[1:] != ordered[:-1], 1)])
     number = cumsum(cast(fresh, "int32")) - 1  # of the distinct element that stands at each place of the order
     if size is None:
         size = int(number[-1]) + 1 if n else 0

@@ -50,9 +50,7 @@ def glu(x: Any, axis: int = -1) -> Tensor:
 
 @ACTIVATIONS.register()
 def sparsemax(x: Any, axis: int = -1) -> Tensor:
-    """max(x − τ, 0) along `axis`, with τ such that the sum is 1: the nearest point of the simplex.
-
-    (Keras 3.15.1 takes a wrong τ where more than one value is kept: its values do not add up to 1.)
+    """max(x − τ, 0) along `axis`, with τ such that the sum is 1: `ops.sparsemax`.
 
     Args:
         x: scores.
@@ -65,16 +63,4 @@ def sparsemax(x: Any, axis: int = -1) -> Tensor:
         >>> sparsemax(ops.convert_to_tensor([1.0, 0.5, -1.0])).numpy().tolist()
         [0.75, 0.25, 0.0]
     """
-    x = ops.convert_to_tensor(x)
-    x = x - ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))  # the result is the same; digits of x are kept
-    falling = -ops.sort(-ops.stop_gradient(x), axis=axis)
-    sums = ops.cumsum(falling, axis=axis)
-    count = ops.cumsum(ops.ones_like(falling), axis=axis)
-    size = ops.sum(ops.cast(1.0 + count * falling > sums, x.dtype), axis=axis, keepdims=True)
-    last = ops.cast(ops.equal(count, size), x.dtype)
-    threshold = (ops.sum(sums * last, axis=axis, keepdims=True) - 1.0) / size
-    # τ again, from the support alone: its gradient is that of the mean of what is kept, without one of sorting.
-    inside = x > threshold
-    kept = ops.cast(inside, x.dtype)
-    tau = (ops.sum(x * kept, axis=axis, keepdims=True) - 1.0) / ops.sum(kept, axis=axis, keepdims=True)
-    return ops.where(inside, x - tau, ops.zeros_like(x))
+    return ops.sparsemax(x, axis=axis)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from lamella import ops
 from lamella.frontend import Tensor, Variable, init_scope, name_scope
 from lamella.nn.dtype_policy import number_dtype
