@@ -242,3 +242,27 @@ def test_sparsemax_is_a_distribution_with_the_right_gradient():
 def test_bad_input_names_the_cause(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def ctc_with_gradient(labels):
+    @function
+    def both(logits):
+        with GradientTape() as tape:
+            tape.watch(logits)
+            loss = losses.CTC()(labels, logits)
+        return loss, tape.gradient(loss, logits)
+    return both
+
+
+def test_ctc_on_500_frames_is_keras_and_its_code_does_not_grow():
+    keras, jax = pytest.importorskip("keras"), pytest.importorskip("jax")
+    rng = np.random.default_rng(0)
+    labels = rng.integers(1, 20, (3, 30)).astype(np.int32)
+    labels[1, 10:], labels[2, 25:] = 0, 0
+    logits = rng.standard_normal((3, 500, 20)).astype(np.float32)
+    loss, gradient = ctc_with_gradient(labels)(logits)
+    want, wanted = jax.jit(jax.value_and_grad(lambda x: keras.losses.CTC()(labels, x)))(logits)
+    assert float(loss) == pytest.approx(float(want), rel=1e-6)
+    np.testing.assert_allclose(gradient.numpy(), np.asarray(wanted), atol=1e-3 * float(np.abs(wanted).max()))
+    equations = [len(ctc_with_gradient(labels).trace(logits[:, :frames]).graph.eqns) for frames in (50, 500)]
+    assert equations[0] == equations[1]

@@ -10,6 +10,7 @@ from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor
 from lamella.frontend.state import is_tracing
+from lamella.ir.types import wide
 from lamella.nn.losses.loss import LOSSES, LossFunctionWrapper
 
 BLANK = 0
@@ -61,7 +62,7 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
     """−ln of the sum of the probabilities of all alignments of the labels with the frames.
 
     αₜ[s] = ln pₜ(s) + lse(αₜ₋₁[s], αₜ₋₁[s − 1], αₜ₋₁[s − 2]), the last only onto a label that differs from the one
-    before. The recursion is written out frame by frame: the program grows with their number, which is fixed.
+    before; a loop over the frames, in float32 or wider.
     Labels that cannot be aligned (too many for the frames) have a loss of about 1e5 instead of infinity.
 
     Args:
@@ -89,20 +90,23 @@ def ctc(y_true: Any, y_pred: Any) -> Tensor:
                          f"{tuple(labels.shape)} and {tuple(y_pred.shape)}.")
     if not is_tracing():
         check_labels(np.asarray(labels), tuple(y_pred.shape))
+    logits = ops.cast(y_pred, wide(y_pred.dtype))
     length = ops.sum(ops.cast(ops.not_equal(labels, BLANK), "int32"), axis=1)
     states = _with_blanks(labels)
-    one_hot = ops.one_hot(states, y_pred.shape[-1], dtype=y_pred.dtype)
-    scores = ops.einsum("ntc,nsc->tns", ops.log_softmax(y_pred, axis=-1), one_hot)
+    one_hot = ops.one_hot(states, logits.shape[-1], dtype=logits.dtype)
+    scores = ops.einsum("ntc,nsc->tns", ops.log_softmax(logits, axis=-1), one_hot)
     before = ops.pad(states[:, :-2], ((0, 0), (2, 0)), constant_values=BLANK)
     skip = ops.logical_and(ops.not_equal(states, BLANK), ops.not_equal(states, before))
     never = ops.full_like(scores[0], _LOG_ZERO)
     start = ops.expand_dims(ops.arange(states.shape[1], dtype="int32"), 0) < 2
-    alpha = ops.where(start, scores[0], never)
-    for frame in range(1, y_pred.shape[1]):
+
+    def frame(alpha: Tensor, score: Tensor) -> tuple[Tensor, None]:
         onward = ops.logaddexp(alpha, _shifted(alpha, 1))
         jump = ops.where(skip, _shifted(alpha, 2), never)
-        alpha = scores[frame] + ops.logaddexp(onward, jump)
-    return -_final(alpha, length)
+        return score + ops.logaddexp(onward, jump), None
+
+    alpha, _ = ops.scan(frame, ops.where(start, scores[0], never), scores[1:])
+    return ops.cast(-_final(alpha, length), y_pred.dtype)
 
 
 ctc.integer_targets = True  # type: ignore[attr-defined]
