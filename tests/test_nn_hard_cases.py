@@ -242,3 +242,39 @@ def test_sparsemax_is_a_distribution_with_the_right_gradient():
 def test_bad_input_names_the_cause(call, error, text):
     with pytest.raises(error, match=text):
         call()
+
+
+def ctc_with_gradient(labels, dtype="float32"):
+    @function
+    def both(logits):
+        with GradientTape() as tape:
+            tape.watch(logits)
+            loss = losses.CTC(dtype=dtype)(labels, logits)
+        return loss, tape.gradient(loss, logits)
+    return both
+
+
+def test_ctc_on_500_frames_is_keras_and_its_code_does_not_grow():
+    keras, jax = pytest.importorskip("keras"), pytest.importorskip("jax")
+    rng = np.random.default_rng(0)
+    labels = rng.integers(1, 20, (3, 30)).astype(np.int32)
+    labels[1, 10:], labels[2, 25:] = 0, 0
+    logits = rng.standard_normal((3, 500, 20)).astype(np.float32)
+    loss, gradient = ctc_with_gradient(labels)(logits)
+    want, wanted = jax.jit(jax.value_and_grad(lambda x: keras.losses.CTC()(labels, x)))(logits)
+    assert float(loss) == pytest.approx(float(want), rel=1e-6)
+    _, exact = ctc_with_gradient(labels, "float64")(logits.astype(np.float64))
+    errors = [float(np.abs(np.asarray(g) - exact.numpy()).max()) for g in (gradient, wanted)]
+    assert errors[0] < min(errors[1], 2e-4) and errors[1] < 2e-3  # the loss is 1450: Keras loses three digits of the gradient
+    equations = [len(ctc_with_gradient(labels).trace(logits[:, :frames]).graph.eqns) for frames in (50, 500)]
+    assert equations[0] == equations[1]
+
+
+def test_an_ignored_class_counts_neither_in_the_loss_nor_in_the_metric():
+    targets, probabilities = np.array([0, 2, 1, 2]), np.full((4, 3), [0.5, 0.25, 0.25])
+    want = (np.log(2) + np.log(4)) / 2
+    for make in (losses.SparseCategoricalCrossentropy, metrics.SparseCategoricalCrossentropy):
+        assert float(make(ignore_class=2)(targets, probabilities)) == pytest.approx(want, rel=1e-6)
+    metric = metrics.SparseCategoricalCrossentropy.from_config(metrics.SparseCategoricalCrossentropy(ignore_class=2).get_config())
+    metric.update_state(targets, probabilities, sample_weight=[1.0, 1.0, 3.0, 1.0])
+    assert float(metric.result()) == pytest.approx((np.log(2) + 3 * np.log(4)) / 4, rel=1e-6)

@@ -111,7 +111,7 @@ NOTES = {
     "CategoricalFocalCrossentropy": "From logits exact; Keras clips the softmax.",
     "CategoricalGeneralizedCrossEntropy": "Gradient 0 at p = 0; Keras: not finite. Also known by name.",
     "CosineSimilarity": "Gradient of a zero vector: x / ε, finite; Keras: NaN.",
-    "CTC": "The recursion is written out, so the program grows with the number of frames.",
+    "CTC": "A loop over the frames: code and compile time do not depend on their number.",
     "Dice": "With axis=None there are no per-sample values: sample weights are an error.",
     "Tversky": "As Dice.",
     "Hinge": "0/1 targets become ±1 if the whole batch holds nothing else, as in Keras.",

@@ -57,7 +57,8 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
 
     Args:
         name, dtype: of `Metric`.
-        from_logits, axis: of the function.
+        from_logits, ignore_class, axis: of the function. As in the loss, targets of the class `ignore_class` do not count
+            (Keras: their value is 0 and they count, unless there are sample weights).
 
     Example:
         >>> round(float(SparseCategoricalCrossentropy()([1], [[0.5, 0.5]])), 4)
@@ -67,6 +68,6 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     _direction = "down"
 
     def __init__(self, name: str = "sparse_categorical_crossentropy", dtype: Any = None,
-                 from_logits: bool = False, axis: int = -1) -> None:
+                 from_logits: bool = False, ignore_class: int | None = None, axis: int = -1) -> None:
         super().__init__(losses.sparse_categorical_crossentropy, name, dtype,
-                         from_logits=from_logits, axis=axis)
+                         from_logits=from_logits, ignore_class=ignore_class, axis=axis)

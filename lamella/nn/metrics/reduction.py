@@ -13,6 +13,7 @@ from lamella.nn.losses.reduction import fit_weights, mask_weights
 from lamella.nn.masks import get_mask
 from lamella.nn.metrics.metric import METRICS, Metric
 from lamella.nn.registry import Registry, checked_config
+from lamella.ops.attention import both
 
 # Metric functions that are no losses; strings name the classes in METRICS.
 FUNCTIONS = Registry("keras.metrics", "metric function")
@@ -123,7 +124,7 @@ class Mean(Metric):
 
 @METRICS.register()
 class MeanMetricWrapper(Mean):
-    """The `Mean` of a function of per-sample values; a mask on the predictions takes places out of it.
+    """The `Mean` of a function of per-sample values; a mask on the predictions or on the values takes places out of it.
 
     Args:
         fn: `fn(y_true, y_pred, **kwargs)`.
@@ -150,8 +151,8 @@ class MeanMetricWrapper(Mean):
             y_pred: predictions.
             sample_weight: weights whose axes are the first axes of the function's values.
         """
-        mask = get_mask(y_pred)
         values = ops.convert_to_tensor(self._fn(y_true, y_pred, **self._fn_kwargs))
+        mask = both(get_mask(y_pred), get_mask(values))
         if mask is not None:
             kept = mask_weights(mask, tuple(values.shape), self.dtype, "sum")
             if sample_weight is not None:

@@ -12,6 +12,10 @@ from lamella.nn.optimizers.checks import number
 from lamella.nn.optimizers.optimizer import OPTIMIZERS, Optimizer
 
 _SMALLEST, _LARGEST = 2.0**-60, 2.0**60  # beyond, halving or doubling would end in 0 or infinity and never come back
+# What Keras' configs once held: of no effect here, so nothing but these values.
+_INNER = {"weight_decay": None, "clipnorm": None, "global_clipnorm": None, "clipvalue": None, "use_ema": False,
+          "ema_momentum": 0.99, "ema_overwrite_frequency": None, "loss_scale_factor": None,
+          "gradient_accumulation_steps": None, "dynamic": True}
 
 
 @OPTIMIZERS.register()
@@ -26,9 +30,10 @@ class LossScaleOptimizer(Optimizer):
         initial_scale: > 0.
         dynamic_growth_steps: > 0.
         name: by default the class in snake case.
+        **kwargs: arguments of `Optimizer` with their defaults, which older configs hold.
 
     Raises:
-        ValueError: a bad number, or an inner optimizer that scales or dispatches itself.
+        ValueError: a bad number, an inner optimizer that scales itself, or an argument that the inner one must have.
 
     Source:
         Micikevicius et al. 2017, arXiv:1710.03740.
@@ -42,7 +47,12 @@ class LossScaleOptimizer(Optimizer):
     """
 
     def __init__(self, inner_optimizer: Any, initial_scale: float = 2.0**15, dynamic_growth_steps: int = 2000,
-                 name: str | None = None) -> None:
+                 name: str | None = None, **kwargs: Any) -> None:
+        for argument, value in kwargs.items():
+            if argument not in _INNER or value != _INNER[argument]:
+                known = argument in _INNER and argument != "dynamic"
+                raise ValueError(f"{self._kind} has no argument {argument!r}."
+                                 + f" Set {argument!r} on the inner optimizer." * known)
         super().__init__(0.0, name=name)
         inner_optimizer = OPTIMIZERS.get(inner_optimizer)
         if not isinstance(inner_optimizer, Optimizer) or isinstance(inner_optimizer, LossScaleOptimizer):
