@@ -53,7 +53,7 @@ class Adam(Moments):
         Kingma and Ba 2014, arXiv:1412.6980; AMSGrad: Reddi et al. 2018.
 
     Example:
-        >>> v = Variable(np.float32(1.0), name="v")
+        >>> v = Variable(1.0, name="v")
         >>> Adam(0.1).apply([ops.convert_to_tensor(2.0)], [v])
         >>> round(float(v), 6)
         0.9
@@ -97,7 +97,7 @@ class AdamW(Adam):
         Loshchilov and Hutter 2017, arXiv:1711.05101.
 
     Example:
-        >>> v = Variable(np.float32(1.0), name="v")
+        >>> v = Variable(1.0, name="v")
         >>> AdamW(0.1, weight_decay=0.5).apply([ops.convert_to_tensor(0.0)], [v])
         >>> round(float(v), 6)
         0.95
@@ -127,7 +127,7 @@ class Adamax(Moments):
         Kingma and Ba 2014, arXiv:1412.6980, section 7.
 
     Example:
-        >>> v = Variable(np.float32(1.0), name="v")
+        >>> v = Variable(1.0, name="v")
         >>> Adamax(0.1).apply([ops.convert_to_tensor(2.0)], [v])
         >>> round(float(v), 6)
         0.9
