@@ -1,4 +1,4 @@
-"""Linear algebra and Fourier transforms against keras.ops (JAX), eagerly, in compiled programs and backwards; and how Python is called."""
+"""Linear algebra and Fourier transforms against keras.ops (JAX), in compiled programs and backwards; and how these call Python."""
 
 from __future__ import annotations
 
@@ -37,22 +37,28 @@ FACTOR = np.linalg.cholesky(DEFINITE)
 # (name, arguments, keyword arguments, g: gradient to second order)
 # fmt: off
 CASES = [
-    ("cholesky", (DEFINITE,), {}, "g"), ("cholesky", (DEFINITE,), {"upper": True}, "g"), ("cholesky_inverse", (FACTOR[0],), {}, "g"),
-    ("cholesky_inverse", (FACTOR[0].T.copy(),), {"upper": True}, ""), ("det", (SQUARE,), {}, "g"), ("det", (BATCH,), {}, ""), ("slogdet", (-SQUARE,), {}, "g"),
-    ("logdet", (BATCH,), {}, "g"), ("inv", (BATCH,), {}, "g"), ("inv", (np.array([[2, 1], [1, 3]], "int32"),), {}, ""), ("solve", (SQUARE, RIGHT), {}, "g"),
+    ("cholesky", (DEFINITE,), {}, "g"), ("cholesky", (DEFINITE,), {"upper": True}, "g"),
+    ("cholesky_inverse", (FACTOR[0],), {}, "g"), ("cholesky_inverse", (FACTOR[0].T.copy(),), {"upper": True}, ""),
+    ("det", (SQUARE,), {}, "g"), ("det", (BATCH,), {}, ""), ("slogdet", (-SQUARE,), {}, "g"), ("logdet", (BATCH,), {}, "g"),
+    ("inv", (BATCH,), {}, "g"), ("inv", (np.array([[2, 1], [1, 3]], "int32"),), {}, ""), ("solve", (SQUARE, RIGHT), {}, "g"),
     ("solve", (SQUARE, VECTOR), {}, "g"), ("solve", (BATCH, TALL[:, :3]), {}, ""), ("solve_triangular", (SQUARE, RIGHT), {}, "g"),
-    ("solve_triangular", (SQUARE, RIGHT), {"lower": True}, "g"), ("lu_factor", (SQUARE,), {}, "g"), ("lu_factor", (TALL,), {}, ""), ("lu_factor", (WIDE,), {}, ""),
-    ("svd", (TALL,), {"compute_uv": False}, "g"), ("pinv", (TALL,), {}, "g"), ("pinv", (WIDE,), {}, "g"), ("pinv", (LOW_RANK,), {"rcond": 1e-3}, ""),
-    ("lstsq", (TALL[0], VECTOR[:1].repeat(5)), {}, "g"), ("lstsq", (WIDE, RIGHT[:3]), {}, "g"), ("lstsq", (LOW_RANK, RIGHT), {}, ""),
-    ("matrix_rank", (TALL,), {}, ""), ("matrix_rank", (LOW_RANK,), {}, ""), ("matrix_rank", (SQUARE,), {"tol": 2.0}, ""),
-    ("norm", (SQUARE,), {}, "g"), ("norm", (TALL,), {"ord": "fro", "axis": (1, 2)}, "g"), ("norm", (TALL,), {}, ""), ("norm", (TALL,), {"axis": 1, "ord": -1}, ""),
-    ("fft", (PAIR,), {}, "g"), ("fft2", (PAIR,), {}, "g"), ("ifft2", (PAIR,), {}, "g"), ("rfft", (SIGNAL,), {}, "g"), ("rfft", (SIGNAL,), {"fft_length": 15}, "g"),
-    ("rfft", (SIGNAL,), {"fft_length": 30}, ""), ("irfft", (SPECTRUM,), {}, "g"), ("irfft", (SPECTRUM,), {"fft_length": 9}, "g"), ("irfft", (SPECTRUM,), {"fft_length": 6}, ""),
-    ("stft", (SIGNAL, 6, 3, 8), {}, "g"), ("stft", (SIGNAL, 5, 2, 5), {"window": "hamming", "center": False}, ""), ("stft", (SIGNAL, 4, 4, 9), {"window": None}, ""),
-    ("stft", (SIGNAL, 4, 3, 4), {"window": VECTOR}, ""), ("istft", (SPECTRUM, 6, 3, 8), {}, "g"), ("istft", (SPECTRUM, 8, 4, 8), {"window": None, "center": False}, ""),
+    ("solve_triangular", (SQUARE, RIGHT), {"lower": True}, "g"), ("lu_factor", (SQUARE,), {}, "g"), ("lu_factor", (TALL,), {}, ""),
+    ("lu_factor", (WIDE,), {}, ""), ("svd", (TALL,), {"compute_uv": False}, "g"), ("pinv", (TALL,), {}, "g"),
+    ("pinv", (WIDE,), {}, "g"), ("pinv", (LOW_RANK,), {"rcond": 1e-3}, ""), ("lstsq", (TALL[0], VECTOR[:1].repeat(5)), {}, "g"),
+    ("lstsq", (WIDE, RIGHT[:3]), {}, "g"), ("lstsq", (LOW_RANK, RIGHT), {}, ""), ("matrix_rank", (TALL,), {}, ""),
+    ("matrix_rank", (LOW_RANK,), {}, ""), ("matrix_rank", (SQUARE,), {"tol": 2.0}, ""), ("norm", (SQUARE,), {}, "g"),
+    ("norm", (TALL,), {"ord": "fro", "axis": (1, 2)}, "g"), ("norm", (TALL,), {}, ""),
+    ("norm", (TALL,), {"axis": 1, "ord": -1}, ""), ("fft", (PAIR,), {}, "g"), ("fft2", (PAIR,), {}, "g"),
+    ("ifft2", (PAIR,), {}, "g"), ("rfft", (SIGNAL,), {}, "g"), ("rfft", (SIGNAL,), {"fft_length": 15}, "g"),
+    ("rfft", (SIGNAL,), {"fft_length": 30}, ""), ("irfft", (SPECTRUM,), {}, "g"), ("irfft", (SPECTRUM,), {"fft_length": 9}, "g"),
+    ("irfft", (SPECTRUM,), {"fft_length": 6}, ""), ("stft", (SIGNAL, 6, 3, 8), {}, "g"),
+    ("stft", (SIGNAL, 5, 2, 5), {"window": "hamming", "center": False}, ""), ("stft", (SIGNAL, 4, 4, 9), {"window": None}, ""),
+    ("stft", (SIGNAL, 4, 3, 4), {"window": VECTOR}, ""), ("istft", (SPECTRUM, 6, 3, 8), {}, "g"),
+    ("istft", (SPECTRUM, 8, 4, 8), {"window": None, "center": False}, ""),
     ("istft", (SPECTRUM, 8, 4, 8), {"length": 11, "window": "hamming"}, ""),
 ]
-CASES += [("norm", (TALL,), {"axis": (2, 1), "ord": ord, "keepdims": ord == 2}, "g") for ord in (1, -1, np.inf, -np.inf, 2, -2, "nuc")]
+CASES += [("norm", (TALL,), {"axis": (2, 1), "ord": ord, "keepdims": ord == 2}, "g")
+          for ord in (1, -1, np.inf, -np.inf, 2, -2, "nuc")]
 # fmt: on
 
 
@@ -177,11 +183,13 @@ def test_dtypes(dtype):
 
 @pytest.mark.parametrize(("call", "error", "message"), [
     (lambda: ops.inv(TALL), ShapeError, "square matrices"), (lambda: ops.det(VECTOR), ShapeError, r"\(\.\.\., rows, columns\)"),
-    (lambda: ops.solve(SQUARE, RIGHT[:3]), ShapeError, "solve takes"), (lambda: ops.qr(TALL, mode="full"), ValueError, "'reduced' or"),
-    (lambda: ops.lstsq(SQUARE, TALL), ShapeError, "lstsq takes"), (lambda: ops.norm(SQUARE, ord="max"), ValueError, "no matrix norm"),
+    (lambda: ops.solve(SQUARE, RIGHT[:3]), ShapeError, "solve takes"),
+    (lambda: ops.qr(TALL, mode="full"), ValueError, "'reduced' or"), (lambda: ops.lstsq(SQUARE, TALL), ShapeError, "lstsq takes"),
+    (lambda: ops.norm(SQUARE, ord="max"), ValueError, "no matrix norm"),
     (lambda: ops.norm(VECTOR, ord="fro"), ValueError, "no vector norm"), (lambda: ops.norm(TALL, ord=2), ValueError, "one axis"),
     (lambda: ops.fft(SIGNAL), ValueError, "tuple of two"), (lambda: ops.fft((SIGNAL, SIGNAL[:1])), ShapeError, "one shape"),
-    (lambda: ops.fft(([1, 2], [3, 4])), DTypeError, "takes floats"), (lambda: ops.stft(SIGNAL, 9, 2, 8), ValueError, "at least sequence_length"),
+    (lambda: ops.fft(([1, 2], [3, 4])), DTypeError, "takes floats"),
+    (lambda: ops.stft(SIGNAL, 9, 2, 8), ValueError, "at least sequence_length"),
     (lambda: ops.stft(SIGNAL, 4, 2, 8, window="han"), ValueError, "Did you mean 'hann'"),
     (lambda: ops.stft(np.arange(9), 4, 2, 8), DTypeError, "float32 or float64"),
     (lambda: ops.istft(SPECTRUM, 4, 2, 8, window=[1.0]), ValueError, "must have 4 elements"),

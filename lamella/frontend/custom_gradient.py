@@ -21,8 +21,9 @@ def custom_gradient(f: Callable[..., tuple[Any, Callable[..., Any]]]) -> Callabl
     """A function with a gradient of its own.
 
     Args:
-        f: function of tensors (trees of them; arguments by keyword are passed on as they are) that returns its result and a function: from
-            the gradient arriving at the result to one gradient per argument. Gradients reach arguments only, not variables that `f` reads.
+        f: function of tensors (or trees of them; arguments by keyword are passed on as they are) that returns its result and
+            a function: from the gradient arriving at the result to one gradient per argument. Gradients reach arguments only,
+            not variables that `f` reads.
 
     Returns:
         The function that gives the result alone.
@@ -77,8 +78,8 @@ class _Call:
         with context(trace):
             found = tree.flatten(gradient(tree.unflatten(self.result, self._upstream)))
             if len(found) != len(self._given):
-                raise GradientError(f"The gradient of {self.body_trace.name!r} must give one gradient for each of {len(self._given)} "
-                                    f"arguments, gave {len(found)}.")
+                raise GradientError(f"The gradient of {self.body_trace.name!r} must give one gradient for each of "
+                                    f"{len(self._given)} arguments, gave {len(found)}.")
             wanted = [(found[i], self._given[i]) for i in self.wrt]
             self._found = [trace.atom(_of_type(g, x)) for g, x in wanted]
 

@@ -28,9 +28,9 @@ from lamella.frontend.arithmetic import mod as mod
 from lamella.frontend.arithmetic import multiply as multiply
 from lamella.frontend.arithmetic import negative as negative
 from lamella.frontend.arithmetic import not_equal as not_equal
+from lamella.frontend.arithmetic import numeric, to_floats
 from lamella.frontend.arithmetic import power as power
 from lamella.frontend.arithmetic import subtract as subtract
-from lamella.frontend.arithmetic import numeric, to_floats
 from lamella.frontend.special import erfinv as erfinv
 from lamella.ir.types import is_float
 from lamella.ops.logic import isnan, isneginf, isposinf, where

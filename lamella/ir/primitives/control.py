@@ -57,14 +57,15 @@ def _cond_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, if_true: Graph, if_fa
 
 
 def _call_type(*args: TensorType, body: Graph, backward: Graph | None = None, wrt: tuple[int, ...] = ()) -> tuple[TensorType, ...]:
-    """`backward` is the gradient in place of the body's own: from inputs, outputs and cotangents of the float outputs to the gradients
-    of the inputs `wrt`."""
+    """`backward` stands for the body's own gradient: from inputs, outputs and cotangents of the float outputs to the gradients of
+    the inputs `wrt`."""
     _check_call(body, args)
     out = _types(body)
     if backward is not None:
         _check_call(backward, (*args, *out, *(t for t in out if is_float(t.dtype))))
-        if _types(backward) != tuple(args[i] for i in wrt):
-            raise ShapeError(f"the gradient {backward.name!r} must return {tuple(args[i] for i in wrt)}, returns {_types(backward)}.")
+        wanted = tuple(args[i] for i in wrt)
+        if _types(backward) != wanted:
+            raise ShapeError(f"the gradient {backward.name!r} must return {wanted}, returns {_types(backward)}.")
     return out
 
 
