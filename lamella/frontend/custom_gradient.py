@@ -8,7 +8,7 @@ from typing import Any
 
 from lamella import tree
 from lamella.errors import GradientError
-from lamella.frontend.binding import bind, cast, convert_to_tensor
+from lamella.frontend.binding import bind, convert_to_tensor
 from lamella.frontend.looping import BodyTrace
 from lamella.frontend.state import context, state
 from lamella.frontend.tensor import Tensor
@@ -51,61 +51,57 @@ def custom_gradient(f: Callable[..., tuple[Any, Callable[..., Any]]]) -> Callabl
             return f(*args, **kwargs)[0]
         tensors = [convert_to_tensor(x) for x in tree.flatten(args)]
         call = _Call(lambda values: f(*tree.unflatten(args, values), **kwargs), tensors, getattr(f, "__name__", "f").strip("<>"))
-        outputs = bind("call", *tensors, *call.body_trace.lifted, body=call.body, backward=call.backward(), wrt=call.wrt)
-        return tree.unflatten(call.result, outputs[: len(call.outputs)])
+        outputs = bind("call", *tensors, *call.trace.lifted, body=call.body, backward=call.backward(), wrt=call.wrt)
+        return tree.unflatten(call.result, outputs)
 
     return wrapped
 
 
 class _Call:
-    """Traces a function into its body, which also gives what the gradient needs of it, and the gradient into a graph of its own."""
+    """Traces a function into its body, and the gradient, which may use whatever the function computed, into a graph of its own."""
 
     def __init__(self, function: Callable[[Sequence[Tensor]], tuple[Any, Any]], tensors: Sequence[Tensor], name: str) -> None:
         self.wrt = tuple(i for i, x in enumerate(tensors) if is_float(x.dtype))
-        self.body_trace = trace = BodyTrace(name)
-        self._given = [trace.input(spec_of(x), f"arg{i}") for i, x in enumerate(tensors)]
-        with context(trace):
+        self.trace = BodyTrace(name)
+        self._given = [self.trace.input(spec_of(x), f"arg{i}") for i, x in enumerate(tensors)]
+        with context(self.trace):
             self.result, gradient = function(self._given)
-            self.outputs = [convert_to_tensor(y) for y in tree.flatten(self.result)]
-            self._gradient = BodyTrace(f"{name}_gradient")
-            self._trace_gradient(gradient)
-            atoms = [trace.atom(y) for y in (*self.outputs, *self._gradient.lifted)]
-        self.body = _graph(trace, self._given, atoms, name)
+            outputs = [convert_to_tensor(y) for y in tree.flatten(self.result)]
+            self._inner, used = self._trace_gradient(gradient, outputs)
+            atoms = [self.trace.atom(y) for y in outputs]
+            self._used = tuple(map(self.trace.atom, used))
+        self.body = _graph(self.trace, self._given, atoms)
 
-    def _trace_gradient(self, gradient: Callable[[Any], Any]) -> None:
-        trace = self._gradient
-        self._upstream = [trace.input(spec_of(y), f"upstream{i}") for i, y in enumerate(self.outputs)]
+    def _trace_gradient(self, gradient: Callable[[Any], Any], outputs: Sequence[Tensor]) -> tuple[Graph, list[Tensor]]:
+        """The gradient's graph, from cotangents and tensors of the function; and these."""
+        trace = BodyTrace(f"{self.trace.name}_gradient")
+        upstream = [trace.input(spec_of(y), f"upstream{i}") for i, y in enumerate(outputs)]
         with context(trace):
-            found = tree.flatten(gradient(tree.unflatten(self.result, self._upstream)))
+            found = tree.flatten(gradient(tree.unflatten(self.result, upstream)))
             if len(found) != len(self._given):
-                raise GradientError(f"The gradient of {self.body_trace.name!r} must give one gradient for each of "
-                                    f"{len(self._given)} arguments, gave {len(found)}.")
-            wanted = [(found[i], self._given[i]) for i in self.wrt]
-            self._found = [trace.atom(_of_type(g, x)) for g, x in wanted]
+                raise GradientError(f"The gradient of {self.trace.name!r} must give one gradient for each of {len(self._given)} "
+                                    f"arguments, gave {len(found)}.")
+            atoms = [trace.atom(_of_type(found[i], self._given[i])) for i in self.wrt]
+        return _graph(trace, upstream, atoms), trace.lifted
 
     def backward(self) -> Graph:
-        """The gradient as `call` wants it: from inputs, outputs and cotangents."""
-        inner = _graph(self._gradient, self._upstream, self._found, self._gradient.name)
+        """The gradient as `call` wants it: it computes again what it uses of the function, so that this has derivatives, too."""
         b = Builder()
-        for var in self.body.inputs:
-            b.input(var.type, var.name)
-        made = [b.input(atom.type) for atom in self.body.outputs]
-        cotangents = [b.input(v.type) if is_float(v.type.dtype) else None for v in made]
-        arriving = [b.full(v.type, 0) if ct is None else ct for v, ct in zip(made, cotangents, strict=True)]
-        n = len(self.outputs)
-        return check(b.build(b.inline(inner, [*arriving[:n], *made[n:]]), inner.name))
+        inputs = [b.input(v.type, v.name) for v in self.body.inputs]
+        types = [atom.type for atom in self.body.outputs]
+        cotangents = [b.input(t) if is_float(t.dtype) else b.full(t, 0) for t in types]
+        used = b.inline(Graph(self.body.inputs, self.body.eqns, self._used), inputs)
+        return check(b.build(b.inline(self._inner, [*cotangents, *used]), self._inner.name))
 
 
 def _of_type(gradient: Any, x: Tensor) -> Tensor:
-    if gradient is None:
-        return bind("broadcast", convert_to_tensor(0, x.dtype), shape=x.shape)
-    gradient = cast(gradient, x.dtype)
+    gradient = convert_to_tensor(0.0 if gradient is None else gradient, x.dtype)
     return gradient if gradient.shape == x.shape else bind("broadcast", gradient, shape=x.shape)
 
 
-def _graph(trace: BodyTrace, given: Sequence[Tensor], outputs: Sequence[Any], name: str) -> Graph:
+def _graph(trace: BodyTrace, given: Sequence[Tensor], outputs: Sequence[Any]) -> Graph:
     """A trace's graph: its inputs are the given ones, then what was read from around."""
     own = [x._atom for x in given]
     lifted = [v for v in trace.builder.inputs if v not in set(own)]
     trace.builder.inputs[:] = [*own, *lifted]  # type: ignore[list-item]
-    return check(trace.builder.build(outputs, name))
+    return check(trace.builder.build(outputs, trace.name))

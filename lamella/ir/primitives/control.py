@@ -57,12 +57,12 @@ def _cond_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, if_true: Graph, if_fa
 
 
 def _call_type(*args: TensorType, body: Graph, backward: Graph | None = None, wrt: tuple[int, ...] = ()) -> tuple[TensorType, ...]:
-    """`backward` stands for the body's own gradient: from inputs, outputs and cotangents of the float outputs to the gradients of
-    the inputs `wrt`."""
+    """`backward` stands for the body's own gradient: from inputs and cotangents of the float outputs to gradients of the inputs
+    `wrt`."""
     _check_call(body, args)
     out = _types(body)
     if backward is not None:
-        _check_call(backward, (*args, *out, *(t for t in out if is_float(t.dtype))))
+        _check_call(backward, (*args, *(t for t in out if is_float(t.dtype))))
         wanted = tuple(args[i] for i in wrt)
         if _types(backward) != wanted:
             raise ShapeError(f"the gradient {backward.name!r} must return {wanted}, returns {_types(backward)}.")
@@ -74,7 +74,7 @@ def _call_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, body: Graph, backward
     if backward is None:
         raise GradientError("call is inlined before differentiation.")
     arriving = [b.full(y.type, 0) if ct is None else ct for y, ct in zip(outputs, cts, strict=True) if is_float(y.type.dtype)]
-    grads = dict(zip(wrt, b.inline(backward, [*inputs, *outputs, *arriving]), strict=True))
+    grads = dict(zip(wrt, b.inline(backward, [*inputs, *arriving]), strict=True))
     return [grads.get(i) for i in range(len(inputs))]
 
 
