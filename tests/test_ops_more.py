@@ -58,8 +58,7 @@ for names, x, checks in [
     ("nanmedian nanargmax", U, ""), ("corrcoef", THREE, ""),
 ]:
     CASES += [(n, (x,), {}, checks) for n in names.split() if n[-1] != "_"]
-for half in HALVES:
-    CASES += [(n, (half,), {}, "") for n in "arctan sinc cbrt arcsinh i0 erfc nanvar nanmedian".split()]
+CASES += [(n, (HALVES[i % 2],), {}, "") for i, n in enumerate("arctan sinc cbrt arcsinh i0 erfc nanvar nanmedian".split())]
 for name in ("arctan2", "fmax", "fmin", "heaviside", "hypot"):
     CASES += [(name, (A, B), {}, "gn"), (name, (A, 0.5), {}, ""), (name, (INTS, POSITIVE_INTS), {}, ""), (name, (U, 2), {}, ""),
               (name, (SPECIAL, SPECIAL[::-1].copy()), {}, "") if name != "hypot" else (name, (A, INTS), {}, "")]
@@ -72,22 +71,21 @@ for name in ("segment_max", "segment_min", "segment_prod", "segment_sum"):
               (name, (ROWS[:, 0].copy(), IDS), {"num_segments": 2}, "gn")]
 for reduction in (None, "add", "max", "min", "mul"):
     CASES += [("scatter_update", (A, PLACES, THREE), {"reduction": reduction}, "gn"),
-              ("scatter_update", (A, PLACES[:, :1].copy(), B), {"reduction": reduction}, "gn"),
               ("scatter_update", (INTS, np.array([[0, 1], [0, 1]]), np.array([2, -3], "int32")), {"reduction": reduction}, "n")]
 for method in ("linear", "lower", "higher", "midpoint", "nearest"):
     CASES += [("quantile", (CUBE, 0.37), {"axis": 1, "method": method}, "gn"),
-              ("quantile", (CUBE, np.array([0.0, 0.61, 1.0], "float32")), {"axis": (0, 2), "method": method, "keepdims": True}, ""),
-              ("nanquantile", (NANS, np.array([0.3, 0.9], "float32")), {"axis": 1, "method": method}, ""),
-              ("percentile", (A, 40), {"method": method}, ""),
-              ("nanpercentile", (NO_NUMBERS, 40), {"axis": 1, "method": method}, "")]
+              ("nanquantile", (NANS, np.array([0.3, 0.9], "float32")), {"axis": 1, "method": method}, "")]
 for mode in ("valid", "same", "full"):
     CASES += [("correlate", (ROW, THREE), {"mode": mode}, "gn"), ("correlate", (THREE, ROW), {"mode": mode}, ""),
               ("correlate", (ROW[:4].copy(), ROW[1:].copy()), {"mode": mode}, ""),
               ("correlate", (INTS[0], INTS[1]), {"mode": mode}, "")]
-for n in (0, 1, 2, 7):
+for n in (1, 7):
     CASES += [(name, (n,), {}, "") for name in ("bartlett", "blackman", "hamming", "hanning")] + [("kaiser", (n, 3.5), {}, "")]
 # fmt: off
 CASES += [
+    ("quantile", (CUBE, np.array([0.0, 0.61, 1.0], "float32")), {"axis": (0, 2), "method": "lower", "keepdims": True}, ""),
+    ("percentile", (A, 40), {}, ""), ("nanpercentile", (NO_NUMBERS, 40), {"axis": 1}, ""),
+    ("scatter_update", (A, PLACES[:, :1].copy(), B), {"reduction": "max"}, "gn"), ("hanning", (0,), {}, ""),
     ("quantile", (INTS, 0.5), {}, ""), ("quantile", (NANS, 0.5), {"axis": 0}, ""),
     ("linspace", (5, -3), {"num": 4, "dtype": "int32"}, ""), ("nanargmax", (NO_NUMBERS,), {"axis": 1}, ""),
     ("nanargmin", (NANS,), {"axis": 1, "keepdims": True}, ""), ("nanvar", (NO_NUMBERS,), {"axis": 0, "keepdims": True}, ""),
@@ -244,8 +242,7 @@ def test_vectorized_map_and_vectorize():
         ops.vectorize(3)
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 8, 13])
-@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(("n", "reverse"), [(1, False), (2, True), (8, False), (13, True)])
 def test_associative_scan(n, reverse):
     x = RNG.uniform(0.5, 1.5, (2, n)).astype("float32")
     gates, inputs = x, x[::-1].copy()

@@ -69,9 +69,9 @@ class BodyTrace(Trace):
 
     def assign(self, variable: Variable, value: Tensor) -> None:
         raise LamellaError(
-            f"Variable {variable.path!r} can't be assigned inside of {self.name!r}, the body of a loop: its steps pass "
-            "on only what they carry. Carry the value as state and assign it after the loop (random numbers: draw the "
-            "seed or the mask before the loop)."
+            f"Variable {variable.path!r} can't be assigned inside of {self.name!r}, the body of a loop or of a function with "
+            "its own gradient: only what it returns gets out. Return the value (a loop: carry it as state) and assign it "
+            "afterwards; draw the seed or mask of random numbers before."
         )
 
 

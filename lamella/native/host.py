@@ -70,4 +70,4 @@ class HostCalls:
 
 def _array(address: int, type: TensorType) -> np.ndarray:
     memory = (ctypes.c_char * type.nbytes).from_address(address)
-    return np.frombuffer(memory, numpy_dtype(type.dtype)).reshape(type.shape)
+    return np.ndarray(type.shape, numpy_dtype(type.dtype), memory)
