@@ -31,8 +31,8 @@ SAMPLES = [(name, i) for name, p in PRIMITIVES.items() for i in range(len(p.samp
 
 def sample_graph(name: str, sample: Sample) -> Graph:
     b = Builder()
-    inputs = [b.input(TensorType(spec.shape, dtype_name(spec.dtype)) if isinstance(spec, np.ndarray)
-                      else TensorType(tuple(spec[0]), spec[1])) for spec in sample.inputs]
+    types = [(s.shape, s.dtype.name) if isinstance(s, np.ndarray) else s[:2] for s in sample.inputs]
+    inputs = [b.input(TensorType(tuple(shape), dtype)) for shape, dtype in types]
     out = b.emit(name, *inputs, **sample.params)
     return b.build(out if isinstance(out, tuple) else [out], name)
 

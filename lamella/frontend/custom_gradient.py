@@ -8,7 +8,7 @@ from typing import Any
 
 from lamella import tree
 from lamella.errors import GradientError
-from lamella.frontend.binding import bind, cast, convert_to_tensor
+from lamella.frontend.binding import bind, convert_to_tensor
 from lamella.frontend.looping import BodyTrace
 from lamella.frontend.state import context, state
 from lamella.frontend.tensor import Tensor
@@ -21,8 +21,9 @@ def custom_gradient(f: Callable[..., tuple[Any, Callable[..., Any]]]) -> Callabl
     """A function with a gradient of its own.
 
     Args:
-        f: function of tensors (trees of them; arguments by keyword are passed on as they are) that returns its result and a function: from
-            the gradient arriving at the result to one gradient per argument. Gradients reach arguments only, not variables that `f` reads.
+        f: function of tensors (or trees of them; arguments by keyword are passed on as they are) that returns its result and
+            a function: from the gradient arriving at the result to one gradient per argument. Gradients reach arguments only,
+            not variables that `f` reads.
 
     Returns:
         The function that gives the result alone.
@@ -72,7 +73,5 @@ def _checked(name: str, args: Sequence[Tensor], gradients: Sequence[Any]) -> lis
 
 
 def _of_type(gradient: Any, x: Tensor) -> Tensor:
-    if gradient is None:
-        return bind("broadcast", convert_to_tensor(0, x.dtype), shape=x.shape)
-    gradient = cast(gradient, x.dtype)
+    gradient = convert_to_tensor(0.0 if gradient is None else gradient, x.dtype)
     return gradient if gradient.shape == x.shape else bind("broadcast", gradient, shape=x.shape)

@@ -1,7 +1,8 @@
 """Equations that Python computes in the middle of a native program: what numpy has from LAPACK and pocketfft, and long sorts.
 
 Thread 0 calls back with the addresses of the operands and results while the others wait at the next barrier. ctypes takes the
-interpreter's lock for the time of the call. Machine code finds the callback's address in the call's context, so it can be kept on disk.
+interpreter's lock for the time of the call. Machine code finds the callback's address in the call's context, so it can be kept
+on disk.
 """
 
 from __future__ import annotations
@@ -63,10 +64,10 @@ class HostCalls:
         (name, error), self._error = self._error, None
         if not isinstance(error, Exception):
             raise error
-        raise LamellaError(f"{name} failed inside of a compiled program: {error}. What the program computed from there on, variables "
-                           "that it assigned among them, is meaningless.") from error
+        raise LamellaError(f"{name} failed inside of a compiled program: {error}. What the program computed from there on, "
+                           "variables that it assigned among them, is meaningless.") from error
 
 
 def _array(address: int, type: TensorType) -> np.ndarray:
     memory = (ctypes.c_char * type.nbytes).from_address(address)
-    return np.frombuffer(memory, numpy_dtype(type.dtype)).reshape(type.shape)
+    return np.ndarray(type.shape, numpy_dtype(type.dtype), memory)

@@ -1,4 +1,4 @@
-"""Complex numbers. Lamella has no complex dtypes: a complex tensor is a tuple (real part, imaginary part), as in Keras' own `fft`."""
+"""Complex numbers. Lamella has no complex dtypes: a complex tensor is a tuple (real part, imaginary part), as for Keras' `fft`."""
 
 from __future__ import annotations
 

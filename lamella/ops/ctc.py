@@ -53,9 +53,8 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
     """
     labels, (output,) = cast(convert_to_tensor(target), "int32"), to_floats(convert_to_tensor(output))
     if labels.ndim != 2 or output.ndim != 3 or labels.shape[0] != output.shape[0]:
-        raise ShapeError(
-            f"ctc_loss takes labels (n, length) and logits (n, frames, classes), received {labels.shape} and {output.shape}."
-        )
+        raise ShapeError(f"ctc_loss takes labels (n, length) and logits (n, frames, classes), received {labels.shape} and "
+                         f"{output.shape}.")
     output = output if output.dtype == "float64" else cast(output, "float32")
     n, frames, classes = output.shape
     states = _with_blanks(labels, mask_index)
@@ -92,29 +91,24 @@ def _shifted(x: Tensor, by: int) -> Tensor:
 
 
 def ctc_decode(
-    inputs: Any,
-    sequence_lengths: Any,
-    strategy: str = "greedy",
-    beam_width: int = 100,
-    top_paths: int = 1,
-    merge_repeated: bool = True,
-    mask_index: int | None = 0,
+    inputs: Any, sequence_lengths: Any, strategy: str = "greedy", beam_width: int = 100, top_paths: int = 1,
+    merge_repeated: bool = True, mask_index: int | None = 0,
 ) -> tuple[Tensor, Tensor]:
     """The labels that frames say.
 
     Args:
         inputs: (n, frames, classes): logits for "beam_search", any scores for "greedy".
         sequence_lengths: number of frames, (n,).
-        strategy: "greedy": the best class of each frame; "beam_search": the most probable label sequences, whatever their alignment (outside
-            of traces only).
+        strategy: "greedy": the best class of each frame; "beam_search": the most probable label sequences, whatever their
+            alignment (outside of traces only).
         beam_width: sequences that are followed up.
         top_paths: sequences to return.
         merge_repeated: whether equal neighbours are one label ("greedy").
         mask_index: the class of the blank; None: the last one.
 
     Returns:
-        Labels (1 or top_paths, n, frames), filled up with -1, int32; and scores: minus the sum of the best scores (n, 1), or logarithms of
-        probabilities (n, top_paths).
+        Labels (1 or top_paths, n, frames), filled up with -1, int32; and scores: minus the sum of the best scores (n, 1), or
+        logarithms of probabilities (n, top_paths).
 
     Raises:
         ValueError: another strategy.
@@ -133,9 +127,8 @@ def ctc_decode(
         raise ValueError(f"Unknown strategy {strategy!r}. {did_you_mean(strategy, ('greedy', 'beam_search'))}")
     if is_tracing():
         raise LamellaError("ctc_decode(strategy='beam_search') is for values that are known, not for compiled functions.")
-    found = [
-        _beam_search(x, n, beam_width, top_paths, blank) for x, n in zip(log_softmax(inputs).numpy(), lengths.numpy(), strict=True)
-    ]
+    samples = zip(log_softmax(inputs).numpy(), lengths.numpy(), strict=True)
+    found = [_beam_search(x, n, beam_width, top_paths, blank) for x, n in samples]
     paths, scores = (np.stack(part) for part in zip(*found, strict=True))
     return convert_to_tensor(paths.swapaxes(0, 1)), convert_to_tensor(scores.astype(inputs.dtype))
 

@@ -71,8 +71,8 @@ def get_item(x: Any, key: Any) -> Tensor:
 
 
 def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
-    """The block of the given shape that starts at `start_indices`; -1 in the shape takes all that remains. A start that is only known at
-    run time is moved so that the block fits.
+    """The block of the given shape that starts at `start_indices`; -1 in the shape takes all that remains. A start that is only
+    known at run time is moved so that the block fits.
     """
     x = convert_to_tensor(inputs)
     out = x
@@ -99,8 +99,8 @@ def _part(x: Tensor, axis: int, start: Any, n: int) -> Tensor:
 
 
 def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Tensor:
-    """`inputs` with the block that starts at `start_indices` replaced by `updates`. A start that is only known at run time is moved so that
-    the block fits.
+    """`inputs` with the block that starts at `start_indices` replaced by `updates`. A start that is only known at run time is
+    moved so that the block fits.
 
     Raises:
         ShapeError: the block doesn't lie within the inputs.
@@ -133,7 +133,8 @@ def nonzero(x: Any) -> tuple[Tensor, ...]:
 
 
 def unravel_index(indices: Any, shape: Any) -> tuple[Tensor, ...]:
-    """The index along each axis of positions in the flattened tensor; negative ones count from the end, those beyond it are moved into it.
+    """The index along each axis of positions in the flattened tensor; negative ones count from the end, those beyond it are moved
+    into it.
 
     Example:
         >>> [i.item() for i in unravel_index(5, (2, 3))]

@@ -149,8 +149,8 @@ def solve_triangular(a: Any, b: Any, lower: bool = False) -> Tensor:
 
 
 def lu_factor(x: Any) -> tuple[Tensor, Tensor]:
-    """Factors of x with exchanged rows: L (with ones on its diagonal) below the diagonal, U on and above it; and with which row each one was
-    exchanged in turn, int32.
+    """Factors of x with exchanged rows: L (with ones on its diagonal) below the diagonal, U on and above it; and with which row
+    each one was exchanged in turn, int32.
     """
     return _bind("lu", _matrices("lu_factor", x, square=False))[:2]
 
@@ -246,10 +246,11 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
 
     Args:
         x: tensor; integers become floats.
-        ord: of vectors: None or 2 sqrt(sum x^2), 1 sum |x|, inf max |x|, -inf min |x|, 0 how many aren't 0, else (sum |x|^p)^(1/p). Of
-            matrices: None or "fro" sqrt(sum x^2), 1 and inf the largest sum |x| of a column and row, 2 the largest singular value, -1, -inf
-            and -2 the smallest of these, "nuc" the sum of singular values.
-        axis: one axis of vectors, or two of matrices; None: x is a vector or a matrix (with `ord` None: of any rank, taken as a vector).
+        ord: of vectors: None or 2 sqrt(sum x^2), 1 sum |x|, inf max |x|, -inf min |x|, 0 how many aren't 0, else
+            (sum |x|^p)^(1/p). Of matrices: None or "fro" sqrt(sum x^2), 1 and inf the largest sum |x| of a column and row, 2 the
+            largest singular value, -1, -inf and -2 the smallest of these, "nuc" the sum of singular values.
+        axis: one axis of vectors, or two of matrices; None: x is a vector or a matrix (with `ord` None: of any rank, taken as a
+            vector).
         keepdims: whether reduced axes stay with size 1.
 
     Raises:

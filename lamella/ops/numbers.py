@@ -134,8 +134,8 @@ def nextafter(x1: Any, x2: Any) -> Tensor:
 
 
 def i0(x: Any) -> Tensor:
-    """The modified Bessel function I0(x) = mean over t of e^(x cos t), as e^|x| times a Chebyshev series: in |x| up to 8, in 1 / |x|
-    beyond.
+    """The modified Bessel function I0(x) = mean over t of e^(x cos t), as e^|x| times a Chebyshev series: in |x| up to 8, beyond
+    in 1 / |x|.
 
     Example:
         >>> round(float(i0(1.0)), 5)

@@ -45,9 +45,7 @@ def _geometry(
     size: Sequence[int], kernel_size: Any, dilation: Any, padding: Any, stride: Any
 ) -> tuple[Tensor, list[tuple[int, int]]]:
     """Flat positions (windows, elements of a window) in the padded image, and the padding."""
-    window, step, gap = (
-        per_axis(v, 2, what) for v, what in ((kernel_size, "kernel_size"), (stride, "stride"), (dilation, "dilation"))
-    )
+    window, gap, step = per_axis(kernel_size, 2, "kernel_size"), per_axis(dilation, 2, "dilation"), per_axis(stride, 2, "stride")
     border = per_axis(padding, 2, "padding", least=0)
     full = [n + 2 * p for n, p in zip(size, border, strict=True)]
     counts = [(n - d * (k - 1) - 1) // s + 1 for n, d, k, s in zip(full, gap, window, step, strict=True)]

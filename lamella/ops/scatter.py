@@ -47,8 +47,8 @@ def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, s
 
 
 def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Tensor:
-    """The largest elements among the rows with equal segment ids, by column; -infinity (integers: the smallest number) where there is
-    no row. Equal largest ones share the gradient; see `segment_sum`.
+    """The largest elements among the rows with equal segment ids, by column; -infinity (integers: the smallest number) where
+    there is no row. Equal largest ones share the gradient; see `segment_sum`.
     """
     return _segments(data, segment_ids, num_segments, lowest, combine="max")
 
@@ -69,8 +69,8 @@ def highest(dtype: str) -> float:
 
 
 def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Tensor:
-    """How often (or with which total weight) each integer from 0 occurs, negative ones counting as 0; outside of traces the length is
-    max(x) + 1 at least.
+    """How often (or with which total weight) each integer from 0 occurs, negative ones counting as 0; outside of traces the
+    length is max(x) + 1 at least.
     """
     x = maximum(cast(x, "int32"), 0)
     n = max(minlength, int(x.numpy().max(initial=-1)) + 1) if x._array is not None else minlength

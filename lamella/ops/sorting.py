@@ -39,8 +39,8 @@ def argsort(x: Any, axis: int = -1) -> Tensor:
 
 
 def argpartition(x: Any, kth: int, axis: int = -1) -> Tensor:
-    """Positions along `axis` (None: in the flattened tensor) in an order in which the kth element stands where sorting would put it, those
-    before it are not larger and those behind it not smaller: all of them sorted.
+    """Positions along `axis` (None: in the flattened tensor) in an order in which the kth element stands where sorting would put
+    it, those before it are not larger and those behind it not smaller: all of them sorted.
     """
     x = convert_to_tensor(x)
     n = x.size if axis is None else x.shape[one_axis(axis, x.ndim)]
@@ -69,8 +69,8 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Tensor:
 
 
 def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Tensor:
-    """How many elements of the sorted vector are smaller (`side="right"`: not larger) than each value, int32, by binary search. NaN counts
-    as the largest.
+    """How many elements of the sorted vector are smaller (`side="right"`: not larger) than each value, int32, by binary search.
+    NaN counts as the largest.
     """
     if side not in ("left", "right"):
         raise ValueError(f"side must be 'left' or 'right', received {side!r}.")

@@ -45,8 +45,8 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Tensor:
 
     Args:
         x1, x2: vectors; integers become floats.
-        mode: "full": every k with an overlap; "valid": those where the shorter vector lies within the longer one; "same": as many as the
-            longer one has elements, from the middle of "full".
+        mode: "full": every k with an overlap; "valid": those where the shorter vector lies within the longer one; "same": as
+            many as the longer one has elements, from the middle of "full".
 
     Raises:
         ValueError: another mode.

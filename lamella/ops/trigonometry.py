@@ -74,7 +74,7 @@ def _mirrored(function: Callable[[Tensor], Tensor], x: Any) -> Tensor:
 
 
 def sinh(x: Any) -> Tensor:
-    """(e^x - e^-x) / 2: on the right (u + u / (u + 1)) / 2 with u = e^x - 1, which is exact near 0, and (e^(x/2))^2 / 2 from 30 on."""
+    """(e^x - e^-x) / 2: on the right (u + u / (u + 1)) / 2 with u = e^x - 1, which is exact near 0; from 30 on (e^(x/2))^2 / 2."""
 
     def right(x: Tensor) -> Tensor:
         u, root = expm1(minimum(x, 30.0)), exp(multiply(x, 0.5))

@@ -102,8 +102,8 @@ def _eig_numpy(x: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def _eig_vjp(b: Any, cts: Any, inputs: Any, outputs: Any) -> list[Atom]:
-    """The real part of V^-H (diag(dw) + (V^H dV - V^H V diag(Re(V^H dV))) / conj(w[j] - w[i])) V^H, for what doesn't depend on the phases of
-    the eigenvectors (Boeddeker et al. 2017, "On the computation of complex-valued gradients").
+    """The real part of V^-H (diag(dw) + (V^H dV - V^H V diag(Re(V^H dV))) / conj(w[j] - w[i])) V^H, for what doesn't depend on
+    the phases of the eigenvectors (Boeddeker et al. 2017, "On the computation of complex-valued gradients").
     """
     dw, dv = ([b.full(y.type, 0) if ct is None else ct for y, ct in zip(outputs[at], cts[at], strict=True)]
               for at in (slice(0, 2), slice(2, 4)))
@@ -140,8 +140,8 @@ def _svd_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, full: bool) -> list[At
     n, m = inputs[0].type.shape[-2:]
     if full and n != m:
         if du is not None or dvt is not None:
-            raise GradientError("svd(full_matrices=True) of a matrix that isn't square has a gradient towards its singular values only; "
-                                "use full_matrices=False.")
+            raise GradientError("svd(full_matrices=True) of a matrix that isn't square has a gradient for its singular values "
+                                "only; use full_matrices=False.")
         u, _, vt = b.svd(inputs[0], full=False)
     square = TensorType((*s.type.shape, s.type.shape[-1]), s.type.dtype)
     inner = b.full(square, 0) if ds is None else _diagonal(b, ds, square)
@@ -205,7 +205,7 @@ def _fft_type(x: TensorType, y: TensorType, inverse: bool) -> Types:
     if x.dtype not in DTYPES:
         raise DTypeError(f"takes float32 or float64, received {x.dtype}.")
     if x != y or not x.ndim or not x.shape[-1]:
-        raise ShapeError(f"expected real and imaginary parts of one type with at least one element in the last axis, received {x} and {y}.")
+        raise ShapeError(f"expected real and imaginary parts of one type with elements in the last axis, received {x} and {y}.")
     return x, y
 
 
@@ -221,7 +221,8 @@ def _fft_vjp(b: Any, cts: Any, inputs: Any, outputs: Any, inverse: bool) -> list
     return list(b.fft(*parts, inverse=not inverse))
 
 
-# Real and imaginary part of sum over j of z[j] e^(-2 pi i j k / n) along the last axis; with `inverse` e^(+2 pi ...), not divided by n.
+# Real and imaginary part of sum over j of z[j] e^(-2 pi i j k / n) along the last axis; with `inverse` e^(+2 pi i j k / n), not
+# divided by n.
 define("fft", _fft_type, _fft_numpy, _fft_vjp,
        [Sample(((shape, "float32"), (shape, "float32")), {"inverse": inverse}) for shape, inverse in
         (((8,), False), ((3, 7), True), ((2, 3, 12), False))])

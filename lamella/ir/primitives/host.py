@@ -22,7 +22,8 @@ DTYPES = ("float32", "float64")
 
 def define(name: str, type_rule: Callable[..., Types], numpy: Callable[..., Any], vjp: Callable[..., Sequence[Atom | None]],
            samples: Sequence[Sample], tolerance: float = 64.0) -> None:
-    register(Primitive(name, "host", type_rule, _without_errors(type_rule, numpy), vjp, samples=tuple(samples), tolerance=tolerance))
+    meaning = _without_errors(type_rule, numpy)
+    register(Primitive(name, "host", type_rule, meaning, vjp, samples=tuple(samples), tolerance=tolerance))
 
 
 def _without_errors(type_rule: Callable[..., Types], function: Callable[..., Any]) -> Callable[..., Any]:

@@ -127,8 +127,9 @@ def _scatter_mul_vjp(b: Any, ct: Atom, x: Atom, indices: Atom, updates: Atom, ou
             towards(is_zero[1], safe[1], b.gather(none, indices), b.gather(single, indices)))
 
 
-register(Primitive("scatter", "index", _scatter_type, _scatter_numpy, _scatter_vjp, samples=tuple(
-    Sample((((9, 20), "float32"), ((5,), "int32", 0, 3), ((5, 20), "float32")), {"combine": combine}) for combine in COMBINATIONS) + (
+_ROWS = (((9, 20), "float32"), ((5,), "int32", 0, 3), ((5, 20), "float32"))
+register(Primitive("scatter", "index", _scatter_type, _scatter_numpy, _scatter_vjp, samples=(
+    *(Sample(_ROWS, {"combine": combine}) for combine in COMBINATIONS),
     Sample((((4,), "float32"), ((2, 3), "int64", 0, 3), ((2, 3), "float32")), {"combine": "set"}),
     Sample((((4, 2), "int32", 0, 9), ((5,), "int32", 0, 3), ((5, 2), "int32", 0, 9)), {"combine": "max"}, differentiable=False))))
 
