@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from lamella import tree
 from lamella.errors import did_you_mean
 from lamella.nn import losses, optimizers
 from lamella.nn.metrics import Mean, Metric, as_metric, known
+from lamella.nn.numbers import number
 
 
 @dataclass
@@ -46,6 +48,9 @@ class CompileArguments:
         self.optimizer = optimizers.get(optimizer)
         self.loss = tree.map_structure(losses.as_loss, loss)
         self.loss_weights = loss_weights
+        for weight in tree.flatten(loss_weights):
+            if weight is not None:
+                number("loss_weights", weight, "compile()", -math.inf)
         self.metrics = _checked(metrics, "metrics")
         self.weighted_metrics = _checked(weighted_metrics, "weighted_metrics")
         self.run_eagerly = run_eagerly
@@ -78,7 +83,7 @@ class CompileArguments:
         given = spread(self.loss, names, "loss", replicate=True)
         weights = spread(self.loss_weights, names, "loss_weights", replicate=True)
         output_losses = [
-            (i, loss, 1.0 if weight is None else float(weight))
+            (i, loss, 1.0 if weight is None else number("loss_weights", weight, f"output {names[i]!r}", -math.inf))
             for i, (loss, weight) in enumerate(zip(given, weights, strict=True))
             if loss is not None
         ]

@@ -33,6 +33,7 @@ class FunctionalGraph:
                     f"Model(inputs, outputs) needs symbolic tensors, as Input() and layers give, received {leaf!r}."
                 )
         self.nodes = sorted_nodes(self.inputs, self.outputs)
+        self.tables = self._tables()
 
     @property
     def input_names(self) -> list[str]:
@@ -69,9 +70,24 @@ class FunctionalGraph:
 
         Raises:
             ShapeError: a number, name or shape does not fit.
+            IndexError: a number that an `Embedding` has no row for.
         """
-        for spec, x, name in zip(self.inputs, self.match(inputs), self.input_names, strict=True):
+        arrays = self.match(inputs)
+        for spec, x, name in zip(self.inputs, arrays, self.input_names, strict=True):
             fitted_shape(tuple(x.shape), (None, *spec.shape[1:]), name)
+        for position, layer in self.tables:
+            layer.check_indices(arrays[position])
+
+    def _tables(self) -> list[tuple[int, Any]]:
+        """Position of an input and a layer that takes it as numbers of rows, also inside of models that are layers here."""
+        positions = {id(tensor): i for i, tensor in enumerate(self.inputs)}
+        found: list[tuple[int, Any]] = []
+        for node in self.nodes:
+            inner = getattr(node.layer, "_graph", None)
+            inside = [(0, node.layer)] if hasattr(node.layer, "check_indices") else inner.tables if inner is not None else []
+            arguments = tree.flatten(node.args[:1])
+            found += [(positions[id(arguments[i])], layer) for i, layer in inside if id(arguments[i]) in positions]
+        return found
 
     def match(self, inputs: Any) -> list[Any]:
         """The leaves of `inputs` in the order of the model's inputs; a dict may use the names of the inputs as keys.

@@ -10,7 +10,7 @@ import numpy as np
 from lamella import tree
 from lamella.data import ArrayData, Stream, unpack_batch
 from lamella.settings import settings
-from lamella.training.preparation import chosen_batch_size, open_data
+from lamella.training.preparation import check_inputs, chosen_batch_size, open_data
 from lamella.training.programs import EagerStep, EpochProgram, StepProgram, data_leaves, signature, specs_of
 from lamella.training.runners import ArrayBatches, ArrayRunner, Hooks, StreamRunner
 from lamella.training.running import Running
@@ -54,6 +54,7 @@ class Predicting(Running):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as numpy arrays."""
         data = ArrayData(x, where="predict_on_batch", check=False)
+        check_inputs(self, data.x, "predict_on_batch")
         return self._predict_program((data.x,))(data_leaves(data.x))
 
     def _predict(self, x: Any, batch_size: int | None, verbose: str | int, steps: int | None, callbacks: Any) -> Any:
@@ -61,6 +62,8 @@ class Predicting(Running):
         size = chosen_batch_size(data, batch_size, steps)
         if steps is not None and isinstance(data, ArrayData):
             data = data.slice(0, size * steps)
+        if isinstance(data, ArrayData):
+            check_inputs(self, data.x, "predict")
         single = isinstance(data, ArrayData) and data.n <= size
         if single and callbacks is None and verbose in (0, "auto"):
             return self._predict_at_once(data, x, (batch_size, steps))  # type: ignore[arg-type]
@@ -73,7 +76,8 @@ class Predicting(Running):
     def _predict_at_once(self, data: ArrayData, x: Any, arguments: tuple[Any, ...]) -> Any:
         """One batch; for a plain array the bound call is remembered, so that the next one finds it at once."""
         program = self._predict_program((data.x,))
-        if isinstance(program, StepProgram) and type(x) is np.ndarray and x.dtype == data.x.dtype:
+        checked = self.has_graph and self._graph.tables  # type: ignore[attr-defined]
+        if isinstance(program, StepProgram) and type(x) is np.ndarray and x.dtype == data.x.dtype and not checked:
             self._predict_calls[x.shape, x.dtype.char, *arguments, settings.target] = fast_call(program)
         return program(data_leaves(data.x))
 
@@ -123,6 +127,7 @@ class Predicting(Running):
 
         def step(batch: Any) -> dict[str, Any]:
             only_x = (unpack_batch(batch)[0],)
+            check_inputs(self, only_x[0], "predict")
             parts.append(self._predict_program(only_x)(data_leaves(only_x)))
             return {}
 

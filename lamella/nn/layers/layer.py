@@ -28,7 +28,7 @@ from lamella.nn.layers.keras_tensor import KerasTensor, Node, is_symbolic, recor
 from lamella.nn.layers.output_spec import traced_output_spec
 from lamella.nn.layers.state import LayerState
 from lamella.nn.masks import get_mask, set_mask
-from lamella.nn.naming import auto_name
+from lamella.nn.naming import auto_name, unknown_arguments
 from lamella.nn.registry import Registry
 
 __all__ = ["InputSpec", "KerasTensor", "LAYERS", "Layer", "Node"]
@@ -102,7 +102,7 @@ class Layer(LayerState):
         self._building = False
         self._input_shape_arg = input_shape_argument(kwargs)
         if kwargs:
-            raise TypeError(f"{type(self).__name__} has no argument {', '.join(map(repr, kwargs))}.")
+            raise TypeError(unknown_arguments(type(self), kwargs))
 
     # -- to override --------------------------------------------------------------------------------------------------
 
