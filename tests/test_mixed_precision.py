@@ -309,6 +309,18 @@ def test_20_steps_track_keras(policy):
     np.testing.assert_allclose(mine, other, atol=64 * eps)
 
 
+@pytest.mark.parametrize("policy", SOME[:2])
+def test_the_bits_do_not_depend_on_the_number_of_threads(policy, monkeypatch):
+    x, y = normal(96, 6, 6, 2, seed=8), np.eye(3, dtype=np.float32)[np.random.default_rng(9).integers(0, 3, 96)]
+    results = []
+    for threads in (1, 2):
+        monkeypatch.setattr(settings, "threads", threads)
+        model = network(tf.keras, policy)
+        model.fit(x, y, batch_size=32, epochs=3, shuffle=False, verbose=0)
+        results.append([w.tobytes() for w in model.get_weights()])
+    assert results[0] == results[1]
+
+
 def scaled(k, growth):
     k.utils.set_random_seed(2)
     k.config.set_dtype_policy("mixed_float16")
