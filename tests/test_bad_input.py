@@ -125,6 +125,8 @@ def test_a_later_batch_of_a_stream_is_looked_at_too():
 def test_targets_of_weight_0_may_be_out_of_range():
     made, weights = classes(), put(np.ones(50, np.float32), 7, 0.0)
     assert np.isfinite(made.fit(X, put(LABELS, 7, -1), sample_weight=weights, verbose=0).history["loss"]).all()
+    with pytest.warns(UserWarning), pytest.raises(ValueError, match=r"Target nan at \(7,\)"):  # 0 * NaN is NaN
+        made.fit(X, put(LABELS + 0.0, 7, NAN), sample_weight=weights, verbose=0)
     with pytest.raises(ValueError, match=r"Class number -1 at \(8,\)"):
         made.fit(X, put(LABELS, 8, -1), sample_weight=weights, verbose=0)
 

@@ -36,6 +36,7 @@ def contract_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
 class _Blocked(Contraction):
     def __init__(self, plan: Plan, cluster: Cluster, host: Machine) -> None:
         super().__init__(plan, cluster, host)
+        self.copy.items = 0  # rows are packed here, and widened by that
         s = self.s
         # With two reduction groups a chunk is some positions of the first and all of the second; they are packed as one.
         self.k_group = self.k_groups[0]

@@ -13,6 +13,7 @@ from lamella.data import ArrayData, Stream, check_positive_int, is_array_like, u
 from lamella.errors import ShapeError
 from lamella.frontend import TensorSpec, spec_of, trace
 from lamella.nn.layers import Layer
+from lamella.nn.losses.targets import check_finite_targets
 from lamella.training.programs import signature, specs_of
 from lamella.training.step import by_output
 
@@ -170,7 +171,7 @@ def check_all_targets(
 ) -> None:
     """Let losses and metrics look at all their targets on the host: class numbers out of range, for example.
 
-    Targets of weight 0 may be anything finite.
+    Targets of weight 0 may be any finite number.
 
     Raises:
         ValueError: targets are missing or can't be right; names the argument.
@@ -178,6 +179,8 @@ def check_all_targets(
     for index, loss, target, argument in _targets(compiled, y, outputs, where):
         weights = sample_weight[index] if index < len(sample_weight) else next(iter(sample_weight), None)
         with _blaming(argument):
+            if loss.known:
+                check_finite_targets(target)
             loss.check_targets(_weighted(target, weights), tuple(outputs[index].shape))
     for bound in compiled.bound_metrics:
         if bound.output < len(y) and y[bound.output] is not None:
