@@ -17,7 +17,7 @@ from lamella.errors import did_you_mean
 from lamella.ir.types import FLOATS
 from lamella.nn.dtype_policy import dtype_policy as dtype_policy
 from lamella.nn.dtype_policy import set_dtype_policy as set_dtype_policy
-from lamella.nn.optimizers.checks import number
+from lamella.nn.numbers import number
 from lamella.ops.windows import FORMATS
 from lamella.settings import settings
 

@@ -163,16 +163,16 @@ SOME = ["mixed_bfloat16", "mixed_float16", "bfloat16", "float16"]
 LAYERS = [
     ("Dense", {"units": 3, "activation": "relu"}, X, SOME),
     ("EinsumDense", {"equation": "abc,cd->abd", "output_shape": (None, 3), "bias_axes": "d"}, X3, []),
-    ("Embedding", {"input_dim": 7, "output_dim": 3}, RNG.integers(0, 7, (4, 5)).astype(np.int32), SOME[:2]),
+    ("Embedding", {"input_dim": 7, "output_dim": 3}, RNG.integers(0, 7, (4, 5)).astype(np.int32), []),
     ("Activation", {"activation": "gelu"}, X, []),
     ("PReLU", {}, X, []),
-    ("Softmax", {}, X3, SOME[:2]),
-    ("BatchNormalization", {}, X3, SOME[1:3]),
-    ("LayerNormalization", {}, X3, SOME[:2]),
+    ("Softmax", {}, X3, SOME[1:2]),
+    ("BatchNormalization", {}, X3, SOME[1:2]),
+    ("LayerNormalization", {}, X3, []),
     ("GroupNormalization", {"groups": 2}, X3, []),
     ("RMSNormalization", {}, X3, []),
     ("UnitNormalization", {}, X3, []),
-    ("Conv2D", {"filters": 4, "kernel_size": 3, "padding": "same", "activation": "relu"}, IMAGES, SOME[:2]),
+    ("Conv2D", {"filters": 4, "kernel_size": 3, "padding": "same", "activation": "relu"}, IMAGES, []),
     ("DepthwiseConv2D", {"kernel_size": 2}, IMAGES, []),
     ("Conv2DTranspose", {"filters": 3, "kernel_size": 2, "strides": 2}, IMAGES, []),
     ("MaxPooling2D", {}, IMAGES, []),
@@ -181,9 +181,7 @@ LAYERS = [
     ("MultiHeadAttention", {"num_heads": 2, "key_dim": 3, "use_bias": False}, [X3, X3 + 1], []),
     ("Attention", {"use_scale": True}, [X3, X3 + 1], []),
     ("Add", {}, [X3, X3 + 1], []),
-    ("Concatenate", {}, [X3, X3 + 1], []),
     ("Dot", {"axes": 2}, [X3, X3 + 1], []),
-    ("Flatten", {}, X3, []),
     ("Rescaling", {"scale": 1 / 3.0, "offset": 0.1}, X, []),
     ("Normalization", {"mean": [1.0, 2.0, 3.0, 4.0], "variance": [1.0, 4.0, 9.0, 2.0]}, X, []),
 ]
@@ -309,6 +307,18 @@ def test_20_steps_track_keras(policy):
     np.testing.assert_allclose(mine, other, atol=64 * eps)
 
 
+@pytest.mark.parametrize("policy", SOME[:2])
+def test_the_bits_do_not_depend_on_the_number_of_threads(policy, monkeypatch):
+    x, y = normal(96, 6, 6, 2, seed=8), np.eye(3, dtype=np.float32)[np.random.default_rng(9).integers(0, 3, 96)]
+    results = []
+    for threads in (1, 2):
+        monkeypatch.setattr(settings, "threads", threads)
+        model = network(tf.keras, policy)
+        model.fit(x, y, batch_size=32, epochs=3, shuffle=False, verbose=0)
+        results.append([w.tobytes() for w in model.get_weights()])
+    assert results[0] == results[1]
+
+
 def scaled(k, growth):
     k.utils.set_random_seed(2)
     k.config.set_dtype_policy("mixed_float16")
@@ -410,6 +420,8 @@ SUMS = {
     "running sums": (ops.cumsum, np.cumsum, [UNIFORM[:3000]]),
     "few rows times many": (ops.matmul, np.matmul, [normal(32, 784), normal(784, 128)]),
     "matrix and vector": (ops.matmul, np.matmul, [normal(300, 500), normal(500)]),
+    "blocks with much to do after": (lambda x, y: ops.gelu(ops.matmul(x, y) * 0.1, approximate=False) * 0.0 + ops.matmul(x, y),
+                                     np.matmul, [normal(530, 700), normal(700, 515)]),
     "blocks": (ops.matmul, np.matmul, [normal(530, 700), normal(700, 515)]),
     "transposed": (lambda x, y: ops.matmul(ops.transpose(x), y), lambda x, y: x.T @ y, [normal(700, 45), normal(700, 37)]),
     "batches": (ops.matmul, np.matmul, [normal(5, 13, 130), normal(5, 130, 9)]),

@@ -25,7 +25,7 @@ class ArrayData:
 
     Raises:
         ShapeError: lengths differ or a list is ragged.
-        ValueError: x is empty.
+        ValueError: x is empty, or a sample weight is not finite.
         DTypeError: strings or objects.
 
     Example:
@@ -43,10 +43,10 @@ class ArrayData:
         self.sample_weight = as_arrays(sample_weight, f"{where}: sample_weight")
         parts = {name: _leaves(getattr(self, name)) for name in ("x", "y", "sample_weight")}
         self.n = check_lengths(parts, where)
-        if check:
-            for name, arrays in parts.items():
-                for array in arrays:
-                    check_finite(array, f"{where}: {name}")
+        for name, arrays in parts.items():
+            for array in arrays:
+                if check or name == "sample_weight":
+                    check_finite(array, f"{where}: {name}", strict=name == "sample_weight")
 
     @property
     def batch(self) -> tuple[Any, ...]:

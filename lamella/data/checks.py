@@ -11,11 +11,11 @@ import numpy as np
 from lamella.errors import ShapeError
 
 
-def check_positive_int(value: Any, name: str) -> int:
-    """`value` as an int that is at least 1.
+def check_positive_int(value: Any, name: str, least: int = 1) -> int:
+    """`value` as an int that is at least 1, or `least`.
 
     Raises:
-        ValueError: zero, negative, or no whole number.
+        ValueError: less, or no whole number.
 
     Example:
         >>> check_positive_int(32, "batch_size")
@@ -24,9 +24,9 @@ def check_positive_int(value: Any, name: str) -> int:
     try:
         number = operator.index(value)
     except TypeError:
-        number = int(value) if isinstance(value, float) and value.is_integer() else 0
-    if number < 1 or isinstance(value, bool):
-        raise ValueError(f"{name} must be a whole number of at least 1, received {value!r}.")
+        number = int(value) if isinstance(value, float) and value.is_integer() else least - 1
+    if number < least or isinstance(value, bool):
+        raise ValueError(f"{name} must be a whole number of at least {least}, received {value!r}.")
     return number
 
 
@@ -41,10 +41,15 @@ def check_fraction(value: float, name: str) -> float:
     return float(value)
 
 
-def check_finite(array: np.ndarray, name: str) -> None:
+def check_finite(array: np.ndarray, name: str, strict: bool = False) -> None:
     """Warn when floats hold NaN or infinity, with their count and the first row.
 
     One pass (the sum of squares) decides the usual case; only a suspicious array is looked at in detail.
+
+    Args:
+        array: any.
+        name: what it is, for the message.
+        strict: whether to raise ValueError instead.
 
     Example:
         >>> check_finite(np.ones(3, np.float32), "x")
@@ -59,11 +64,10 @@ def check_finite(array: np.ndarray, name: str) -> None:
     count = int(bad.sum())
     if count:
         row = int(np.argmax(bad.reshape(len(array), -1).any(axis=1)))
-        warnings.warn(
-            f"{name} holds {count} values that are NaN or infinite, the first in row {row}; the loss will be "
-            "NaN too. Remove or fill them, or filter this warning.",
-            stacklevel=4,
-        )
+        text = f"{name} holds {count} values that are NaN or infinite, the first in row {row}"
+        if strict:
+            raise ValueError(f"{text}. Remove or fill them.")
+        warnings.warn(f"{text}; the loss will be NaN too. Remove or fill them, or filter this warning.", stacklevel=4)
 
 
 def check_lengths(parts: dict[str, list[np.ndarray]], where: str) -> int:

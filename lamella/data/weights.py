@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ def class_weight_to_sample_weight(y: np.ndarray, class_weight: Mapping[Any, floa
     lacks is an error, not a silent 1.0.
 
     Raises:
-        ValueError: labels hold a class without weight.
+        ValueError: labels hold a class without weight, or a weight is negative or not finite.
 
     Example:
         >>> class_weight_to_sample_weight(np.array([0, 1, 1]), {0: 1.0, 1: 3.0})
@@ -29,6 +30,9 @@ def class_weight_to_sample_weight(y: np.ndarray, class_weight: Mapping[Any, floa
     labels = np.rint(labels).astype(np.int64)
     classes, inverse = np.unique(labels, return_inverse=True)
     table = {int(key): float(value) for key, value in class_weight.items()}
+    for key, value in table.items():
+        if not 0 <= value < math.inf:
+            raise ValueError(f"class_weight of class {key} must be a finite number >= 0, received {value}.")
     missing = [int(c) for c in classes if int(c) not in table]
     if missing:
         raise ValueError(

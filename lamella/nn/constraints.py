@@ -121,7 +121,7 @@ class MinMaxNorm(Constraint):
         axis: the axes that one norm runs over.
 
     Raises:
-        ValueError: a bound is negative or not finite.
+        ValueError: a bound is negative or not finite, or the lower is above the upper.
 
     Example:
         >>> MinMaxNorm(0.0, 1.0)(ops.convert_to_tensor([[3.0], [4.0]])).numpy().round(4).ravel().tolist()
@@ -130,6 +130,8 @@ class MinMaxNorm(Constraint):
 
     def __init__(self, min_value: float = 0.0, max_value: float = 1.0, rate: float = 1.0, axis: Axis = 0) -> None:
         self.min_value, self.max_value = _bound("min_value", min_value), _bound("max_value", max_value)
+        if min_value > max_value:
+            raise ValueError(f"MinMaxNorm needs min_value <= max_value, received {min_value} and {max_value}.")
         self.rate, self.axis = _bound("rate", rate), axis
 
     def __call__(self, w: Any) -> Tensor:

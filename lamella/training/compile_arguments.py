@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from lamella import tree
 from lamella.errors import did_you_mean
 from lamella.nn import losses, optimizers
 from lamella.nn.metrics import Mean, Metric, as_metric, known
+from lamella.nn.numbers import number
 
 
 @dataclass
@@ -46,6 +48,8 @@ class CompileArguments:
         self.optimizer = optimizers.get(optimizer)
         self.loss = tree.map_structure(losses.as_loss, loss)
         self.loss_weights = loss_weights
+        for weight in tree.flatten(loss_weights):
+            _loss_weight(weight)
         self.metrics = _checked(metrics, "metrics")
         self.weighted_metrics = _checked(weighted_metrics, "weighted_metrics")
         self.run_eagerly = run_eagerly
@@ -132,13 +136,12 @@ def _checked(given: Any, argument: str) -> Any:
 def _loss_weight(weight: Any) -> float:
     if weight is None:
         return 1.0
-    try:
-        return float(weight)
-    except (TypeError, ValueError):
+    if isinstance(weight, (str, list, tuple)):
         raise ValueError(
             f"loss_weights must be numbers, received {weight!r}; it is the third argument of compile: write "
             "metrics=[...] for metrics."
-        ) from None
+        )
+    return number("loss_weights", weight, "compile()", -math.inf)
 
 
 def spread(given: Any, names: list[str], argument: str, replicate: bool) -> list[Any]:

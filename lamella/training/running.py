@@ -10,7 +10,7 @@ from lamella.callbacks import CallbackList
 from lamella.data import ArrayData, Stream, class_weight_to_sample_weight
 from lamella.frontend.random import make_seed
 from lamella.training.compile_arguments import CompileArguments
-from lamella.training.preparation import prepare
+from lamella.training.preparation import check_batch, prepare
 from lamella.training.runners import ArrayBatches, ArrayRunner, Hooks, StreamRunner
 from lamella.training.single_batch import SingleBatch
 
@@ -58,9 +58,12 @@ class Running(SingleBatch):
                 )
             data = Stream(ArrayBatches(data, batch_size), where)
         transform = None if class_weight is None else lambda batch: weighted(batch, class_weight)
-        runner = StreamRunner(
-            lambda batch: self._run_batch(kind, batch, trained), data, steps, kind == "train", transform
-        )
+
+        def step(batch: Any) -> dict[str, Any]:
+            check_batch(self, batch, where)
+            return self._run_batch(kind, batch, trained)
+
+        runner = StreamRunner(step, data, steps, kind == "train", transform)
         trained = prepare(self, kind, runner.peek(), where)
         return runner
 

@@ -132,6 +132,7 @@ class Trainer(Profiling):
         Source: keras.Model.fit.
         """
         compiled = self._require_compiled("fit")
+        epochs, initial_epoch = check_positive_int(epochs, "epochs", 0), check_positive_int(initial_epoch, "initial_epoch", 0)
         train, validation = self._fit_data(x, y, sample_weight, validation_split, validation_data, class_weight)
         due = validation_schedule(validation_freq)
         batch_size_of = chosen_batch_size(train, batch_size, steps_per_epoch)

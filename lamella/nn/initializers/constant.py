@@ -43,7 +43,7 @@ class Constant(Initializer):
         value: a number or an array.
 
     Raises:
-        ValueError: the array does not broadcast to the shape.
+        ValueError: no numbers, or the array does not broadcast to the shape.
 
     Example:
         >>> Constant(3)((2,)).tolist()
@@ -51,6 +51,8 @@ class Constant(Initializer):
     """
 
     def __init__(self, value: Any = 0.0) -> None:
+        if np.asarray(value).dtype.kind in "OUSMmc":
+            raise ValueError(f"Constant needs a number or an array of numbers, received {value!r}.")
         self.value = value
 
     def __call__(self, shape: Shape, dtype: str | None = None) -> np.ndarray:

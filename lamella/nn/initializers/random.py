@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella.nn.initializers.base import INITIALIZERS, RandomInitializer
+from lamella.nn.numbers import number
 
 
 def truncated_unit_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -25,6 +26,9 @@ def truncated_unit_normal(generator: np.random.Generator, shape: tuple[int, ...]
 class RandomNormal(RandomInitializer):
     """Normal with `mean` and `stddev`.
 
+    Raises:
+        ValueError: a number that is not finite, or a negative `stddev`.
+
     Example:
         >>> RandomNormal(seed=1)((2, 3)).shape
         (2, 3)
@@ -32,7 +36,8 @@ class RandomNormal(RandomInitializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.mean, self.stddev = mean, stddev
+        self.mean = number("mean", mean, type(self).__name__, -math.inf)
+        self.stddev = number("stddev", stddev, type(self).__name__)
 
     def sample(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return self.mean + self.stddev * generator.standard_normal(shape)
@@ -58,6 +63,9 @@ class TruncatedNormal(RandomNormal):
 class RandomUniform(RandomInitializer):
     """Uniform in [minval, maxval).
 
+    Raises:
+        ValueError: a number that is not finite, or minval > maxval.
+
     Example:
         >>> bool(np.abs(RandomUniform(seed=1)((1000,))).max() <= 0.05)
         True
@@ -65,7 +73,10 @@ class RandomUniform(RandomInitializer):
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.minval, self.maxval = minval, maxval
+        self.minval, self.maxval = (number(argument, value, "RandomUniform", -math.inf)
+                                    for argument, value in (("minval", minval), ("maxval", maxval)))
+        if minval > maxval:
+            raise ValueError(f"RandomUniform needs minval <= maxval, received {minval} and {maxval}.")
 
     def sample(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         return generator.uniform(self.minval, self.maxval, shape)
@@ -91,7 +102,7 @@ class Orthogonal(RandomInitializer):
 
     def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.gain = gain
+        self.gain = number("gain", gain, "Orthogonal", -math.inf)
 
     def sample(self, generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         if len(shape) < 2:

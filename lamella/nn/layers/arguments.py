@@ -44,13 +44,6 @@ def call_parameters(call: Callable[..., Any]) -> tuple[tuple[str, ...], bool]:
     return tuple(parameters)[1:], training is not None and training.default is True
 
 
-def argument_names(cls: type) -> set[str]:
-    """The names of the arguments that the constructors of a class and its bases take."""
-    inits = [vars(base)["__init__"] for base in cls.__mro__[:-1] if "__init__" in vars(base)]
-    names = {name for init in inits for name, p in inspect.signature(init).parameters.items() if p.kind is not p.VAR_KEYWORD}
-    return {name for name in names if name != "self" and not name.startswith("_")}
-
-
 def first_input(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """The first argument of a call."""
     return args[0] if args else next(iter(kwargs.values()), None)

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 
 from lamella import ops, tree
-from lamella.errors import DTypeError, ShapeError, did_you_mean
+from lamella.errors import DTypeError, ShapeError
 from lamella.frontend import Tensor, Variable, current_remat_scope, name_scope
 from lamella.nn import dtype_policy as policies
 from lamella.nn import regularizers
 from lamella.nn.dtype_policy import DTypePolicy, DTypePolicyMap, is_float
 from lamella.nn.layers.arguments import (
-    argument_names,
     array_of_numbers,
     call_parameters,
     first_input,
@@ -32,7 +31,7 @@ from lamella.nn.layers.output_spec import traced_output_spec
 from lamella.nn.layers.rematerialization import rematerialized
 from lamella.nn.layers.state import LayerState
 from lamella.nn.masks import get_mask, set_mask
-from lamella.nn.naming import auto_name
+from lamella.nn.naming import auto_name, unknown_arguments
 from lamella.nn.registry import Registry
 
 __all__ = ["InputSpec", "KerasTensor", "LAYERS", "Layer", "Node"]
@@ -110,8 +109,7 @@ class Layer(LayerState):
         self._building = False
         self._input_shape_arg = input_shape_argument(kwargs)
         if kwargs:
-            raise TypeError(f"{type(self).__name__} has no argument {', '.join(map(repr, kwargs))}. "
-                            + did_you_mean(next(iter(kwargs)), argument_names(type(self))))
+            raise TypeError(unknown_arguments(type(self), kwargs))
 
     # -- to override --------------------------------------------------------------------------------------------------
 

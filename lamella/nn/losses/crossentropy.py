@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,11 @@ from lamella.frontend import Tensor
 from lamella.frontend.state import is_tracing
 from lamella.nn.losses.loss import LOSSES, LossFunctionWrapper
 from lamella.nn.losses.reduction import same_shape
+from lamella.nn.losses.targets import raise_where, within
 from lamella.nn.masks import set_mask
 from lamella.settings import settings
+
+BINARY_HINT = "For class numbers use sparse_categorical_crossentropy, for -1 and 1 a hinge loss."
 
 
 def check_smoothing(value: Any) -> float:
@@ -86,6 +90,9 @@ def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False
     return -ops.sum(y_true * log_probabilities(y_pred, from_logits, axis), axis=axis)
 
 
+categorical_crossentropy.check_targets = within(0, math.inf)  # type: ignore[attr-defined]
+
+
 def class_numbers(y_true: Any, shape: tuple[int, ...], axis: int) -> Tensor:
     """Targets as integers of the shape of the predictions without the class axis.
 
@@ -105,7 +112,7 @@ def class_numbers(y_true: Any, shape: tuple[int, ...], axis: int) -> Tensor:
 
 def check_class_numbers(y_true: np.ndarray, prediction_shape: tuple[int | None, ...],
                         ignore_class: int | None = None, axis: int = -1, **_: Any) -> None:
-    """Every class number must lie in [0, classes), or be `ignore_class`. (Keras counts others as loss 0.)
+    """Every class number must be whole and lie in [0, classes), or be `ignore_class`. (Keras counts others as loss 0.)
 
     Raises:
         ValueError: one does not; gives its value and place.
@@ -119,13 +126,13 @@ def check_class_numbers(y_true: np.ndarray, prediction_shape: tuple[int | None, 
     numbers = np.asarray(y_true)
     if classes is None or not numbers.size:
         return
-    bad = ~((numbers >= 0) & (numbers < classes))
-    if ignore_class is not None:
-        bad &= numbers != ignore_class
-    if bad.any():
-        place = tuple(int(i) for i in np.argwhere(bad)[0])
-        raise ValueError(f"Class number {numbers[place]} at {place} is not in [0, {classes}) ({int(bad.sum())} such "
-                         f"targets). The model predicts {classes} classes.")
+    counted = np.ones(numbers.shape, bool) if ignore_class is None else numbers != ignore_class
+    outside = ~((numbers >= 0) & (numbers < classes))
+    raise_where(counted & outside, numbers, f"is not in [0, {classes})", f"The model predicts {classes} classes.",
+                "Class number")
+    if numbers.dtype.kind not in "iub":
+        raise_where(counted & (numbers % 1 != 0), numbers, "is no whole number", "Classes are 0, 1, 2, ...",
+                    "Class number")
 
 
 @LOSSES.register()
@@ -213,6 +220,9 @@ def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, lab
         smoothing = check_smoothing(label_smoothing)
         y_true = y_true * (1.0 - smoothing) + 0.5 * smoothing
     return ops.mean(binary_values(y_true, y_pred, from_logits), axis=axis)
+
+
+binary_crossentropy.check_targets = within(0, 1, BINARY_HINT)  # type: ignore[attr-defined]
 
 
 @LOSSES.register()

@@ -10,9 +10,16 @@ import numpy as np
 
 from lamella import ops
 from lamella.frontend import Tensor
-from lamella.nn.losses.crossentropy import binary_values, check_smoothing, log_probabilities, one_hot_targets
+from lamella.nn.losses.crossentropy import (
+    BINARY_HINT,
+    binary_values,
+    check_smoothing,
+    log_probabilities,
+    one_hot_targets,
+)
 from lamella.nn.losses.loss import LOSSES, LossFunctionWrapper
 from lamella.nn.losses.reduction import same_shape
+from lamella.nn.losses.targets import within
 from lamella.settings import settings
 
 
@@ -97,6 +104,9 @@ def binary_focal_crossentropy(y_true: Any, y_pred: Any, apply_class_balancing: b
     return ops.mean(values, axis=axis)
 
 
+binary_focal_crossentropy.check_targets = within(0, 1, BINARY_HINT)  # type: ignore[attr-defined]
+
+
 @LOSSES.register()
 def categorical_focal_crossentropy(y_true: Any, y_pred: Any, alpha: Any = 0.25, gamma: float = 2.0,
                                    from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1) -> Tensor:
@@ -135,6 +145,9 @@ def categorical_focal_crossentropy(y_true: Any, y_pred: Any, alpha: Any = 0.25, 
     log_p = log_probabilities(y_pred, from_logits, axis)
     values = y_true * log_p * modulation(-ops.expm1(log_p), gamma)
     return -ops.sum(values * ops.convert_to_tensor(alpha, y_pred.dtype), axis=axis)
+
+
+categorical_focal_crossentropy.check_targets = within(0, math.inf)  # type: ignore[attr-defined]
 
 
 @LOSSES.register()

@@ -76,6 +76,11 @@ class Loss:
     def check_targets(self, y_true: np.ndarray, prediction_shape: tuple[int | None, ...]) -> None:
         """Look at all targets on the host, once, before training; raise ValueError for one that cannot be right."""
 
+    @property
+    def known(self) -> bool:
+        """Whether this is a loss of the library. One of the user may know what NaN means, or count rows in its own way."""
+        return type(self) in LOSSES.objects.values()
+
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "reduction": self.reduction}
 
@@ -117,6 +122,10 @@ class LossFunctionWrapper(Loss):
         check = getattr(self.fn, "check_targets", None)
         if check is not None:
             check(y_true, prediction_shape, **self.fn_kwargs)
+
+    @property
+    def known(self) -> bool:
+        return super().known or self.fn in LOSSES.objects.values()
 
     def get_config(self) -> dict[str, Any]:
         own = {"fn": LOSSES.serialize(self.fn)} if type(self) is LossFunctionWrapper else {}

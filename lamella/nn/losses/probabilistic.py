@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor
 from lamella.nn.losses.loss import LOSSES, LossFunctionWrapper
 from lamella.nn.losses.reduction import same_shape
+from lamella.nn.losses.targets import check_signs, within
 from lamella.settings import settings
 
 
@@ -44,6 +46,9 @@ def hinge(y_true: Any, y_pred: Any) -> Tensor:
     return ops.mean(ops.maximum(1.0 - plus_minus(y_true) * y_pred, 0.0), axis=-1)
 
 
+hinge.check_targets = check_signs  # type: ignore[attr-defined]
+
+
 @LOSSES.register()
 def squared_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """mean max(1 − t p, 0)² over the last axis, t = ±1 (see `plus_minus`).
@@ -64,6 +69,9 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Tensor:
     """
     y_true, y_pred = same_shape("squared_hinge", y_true, y_pred)
     return ops.mean(ops.square(ops.maximum(1.0 - plus_minus(y_true) * y_pred, 0.0)), axis=-1)
+
+
+squared_hinge.check_targets = check_signs  # type: ignore[attr-defined]
 
 
 @LOSSES.register()
@@ -90,6 +98,9 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> Tensor:
     return ops.maximum(wrong - right + 1.0, 0.0)
 
 
+categorical_hinge.check_targets = within(0, 1)  # type: ignore[attr-defined]
+
+
 @LOSSES.register("kld", "KLD")
 def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
     """Σ t ln(t / p) over the last axis, both clipped to [ε, 1], ε = 1e-7.
@@ -113,6 +124,9 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Tensor:
     return ops.sum(y_true * ops.log(y_true / y_pred), axis=-1)
 
 
+kl_divergence.check_targets = within(0, 1)  # type: ignore[attr-defined]
+
+
 @LOSSES.register()
 def poisson(y_true: Any, y_pred: Any) -> Tensor:
     """mean (p − t ln(p + ε)) over the last axis, ε = 1e-7; NaN for p < −ε.
@@ -133,6 +147,9 @@ def poisson(y_true: Any, y_pred: Any) -> Tensor:
     """
     y_true, y_pred = same_shape("poisson", y_true, y_pred)
     return ops.mean(y_pred - y_true * ops.log(y_pred + settings.epsilon), axis=-1)
+
+
+poisson.check_targets = within(0, math.inf)  # type: ignore[attr-defined]
 
 
 @LOSSES.register()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor
 from lamella.nn.losses.loss import LOSSES, LossFunctionWrapper
 from lamella.nn.losses.reduction import same_shape
+from lamella.nn.losses.targets import within
 from lamella.settings import settings
 
 
@@ -99,6 +101,9 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Tensor:
     y_true, y_pred = same_shape("mean_squared_logarithmic_error", y_true, y_pred)
     log_true, log_pred = (ops.log(ops.maximum(x, settings.epsilon) + 1.0) for x in (y_true, y_pred))
     return ops.mean(ops.square(log_pred - log_true), axis=-1)
+
+
+mean_squared_logarithmic_error.check_targets = within(0, math.inf)  # type: ignore[attr-defined]
 
 
 @LOSSES.register()

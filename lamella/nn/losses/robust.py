@@ -9,6 +9,7 @@ from lamella import ops
 from lamella.frontend import Tensor
 from lamella.nn.losses.loss import LOSSES, LossFunctionWrapper
 from lamella.nn.losses.reduction import same_shape
+from lamella.nn.numbers import number
 from lamella.settings import settings
 
 
@@ -26,11 +27,13 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Tensor:
 
     Raises:
         ShapeError: the shapes differ.
+        ValueError: δ is negative or not finite.
 
     Example:
         >>> huber([[0.0, 0.0]], [[1.0, 3.0]]).numpy().tolist()
         [1.5]
     """
+    number("delta", delta, "huber")
     y_true, y_pred = same_shape("huber", y_true, y_pred)
     error = y_pred - y_true
     size = ops.abs(error)
@@ -113,6 +116,9 @@ class Huber(LossFunctionWrapper):
         delta: of the function.
         reduction, name, dtype: of `Loss`.
 
+    Raises:
+        ValueError: δ is negative or not finite.
+
     Example:
         >>> float(Huber()([[0.0, 0.0]], [[1.0, 3.0]]))
         1.5
@@ -120,7 +126,7 @@ class Huber(LossFunctionWrapper):
 
     def __init__(self, delta: float = 1.0, reduction: str | None = "sum_over_batch_size",
                  name: str | None = "huber_loss", dtype: Any = None) -> None:
-        super().__init__(huber, reduction, name, dtype, delta=delta)
+        super().__init__(huber, reduction, name, dtype, delta=number("delta", delta, "Huber"))
 
 
 @LOSSES.register()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 from lamella import ops
 from lamella.errors import ShapeError
@@ -11,6 +14,7 @@ from lamella.frontend import Tensor
 from lamella.nn.losses.reduction import align_ranks
 from lamella.nn.metrics.metric import METRICS
 from lamella.nn.metrics.reduction import FUNCTIONS, MeanMetricWrapper
+from lamella.nn.numbers import number
 
 
 def _accuracy(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -49,6 +53,19 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Tensor:
     """
     y_true, y_pred = _aligned("binary_accuracy", y_true, y_pred)
     return ops.cast(ops.equal(y_true, ops.cast(y_pred > threshold, y_true.dtype)), "float32")
+
+
+def _warn_of_other_numbers(y_true: Any, prediction_shape: Any, **_: Any) -> None:
+    """Targets that are neither 0 nor 1 are never hit: a metric of 0 that says nothing."""
+    targets = np.asarray(y_true)
+    other = (targets != 0) & (targets != 1)
+    if other.any():
+        place = tuple(int(i) for i in np.argwhere(other)[0])
+        warnings.warn(f"binary_accuracy counts hits of 0 and 1, and target {targets[place]} at {place} is neither. For "
+                      "numbers take a metric such as 'mae' or 'r2_score'.", stacklevel=2)
+
+
+binary_accuracy.check_targets = _warn_of_other_numbers  # type: ignore[attr-defined]
 
 
 def _right_class(classes: Tensor, y_pred: Tensor) -> Tensor:
@@ -125,7 +142,12 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Tensor:
         >>> top_k_categorical_accuracy([[0, 0, 1]], [[0.5, 0.25, 0.25]], k=2).numpy().tolist()
         [1.0]
     """
-    return _in_top_k(ops.argmax(ops.convert_to_tensor(y_true), axis=-1), ops.convert_to_tensor(y_pred), k)
+    y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+    if tuple(y_true.shape) != tuple(y_pred.shape):
+        raise ShapeError(f"top_k_categorical_accuracy needs one-hot targets of the shape {tuple(y_pred.shape)} of the "
+                         f"predictions, received {tuple(y_true.shape)}. For class numbers use "
+                         "sparse_top_k_categorical_accuracy.")
+    return _in_top_k(ops.argmax(y_true, axis=-1), y_pred, k)
 
 
 @_accuracy
@@ -231,7 +253,7 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
     _direction = "up"
 
     def __init__(self, k: int = 5, name: str = "top_k_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(top_k_categorical_accuracy, name, dtype, k=k)
+        super().__init__(top_k_categorical_accuracy, name, dtype, k=int(number("k", k, "TopKCategoricalAccuracy", 1)))
 
 
 @METRICS.register()
@@ -247,4 +269,5 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
 
     def __init__(self, k: int = 5, name: str = "sparse_top_k_categorical_accuracy", dtype: Any = None,
                  from_sorted_ids: bool = False) -> None:
+        k = int(number("k", k, "SparseTopKCategoricalAccuracy", 1))
         super().__init__(sparse_top_k_categorical_accuracy, name, dtype, k=k, from_sorted_ids=from_sorted_ids)

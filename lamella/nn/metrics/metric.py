@@ -73,6 +73,9 @@ class Metric:
         """The present value: a scalar, a vector, or a dict of them."""
         raise NotImplementedError(f"{type(self).__name__} does not define result().")
 
+    def check_targets(self, y_true: Any, prediction_shape: tuple[int | None, ...]) -> None:
+        """Look at all targets on the host, once, before training; raise ValueError for one that cannot be right."""
+
     def reset_state(self) -> None:
         """Forget all batches: every state variable becomes 0."""
         for variable in self.variables:

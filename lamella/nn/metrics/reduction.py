@@ -161,6 +161,11 @@ class MeanMetricWrapper(Mean):
             sample_weight = kept
         super().update_state(values, sample_weight)
 
+    def check_targets(self, y_true: Any, prediction_shape: tuple[int | None, ...]) -> None:
+        check = getattr(self._fn, "check_targets", None)
+        if check is not None:
+            check(y_true, prediction_shape, **self._fn_kwargs)
+
     def get_config(self) -> dict[str, Any]:
         own = {"fn": FUNCTIONS.serialize(self._fn)} if type(self) is MeanMetricWrapper else {}
         return {**own, **super().get_config(), **self._fn_kwargs}

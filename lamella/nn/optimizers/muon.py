@@ -86,7 +86,7 @@ class Muon(Optimizer):
             number(n, v, kind, low) for n, v in (("muon_a", muon_a), ("muon_b", muon_b), ("muon_c", muon_c)))
         self.adam_lr_ratio = number("adam_lr_ratio", adam_lr_ratio, kind)
         self.momentum = number("momentum", momentum, kind, 0.0, 1.0)
-        self.ns_steps = int(number("ns_steps", ns_steps, kind))
+        self.ns_steps = int(number("ns_steps", ns_steps, kind, 1))
         self.nesterov, self.rms_rate = flag("nesterov", nesterov, kind), rms_rate
         self.exclude_layers = list(exclude_layers or [])
         self.exclude_embeddings = flag("exclude_embeddings", exclude_embeddings, kind)

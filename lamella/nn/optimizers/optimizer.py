@@ -12,7 +12,7 @@ import numpy as np
 from lamella import ops
 from lamella.errors import LamellaError, ShapeError
 from lamella.frontend import Tensor, Variable, init_scope, name_scope
-from lamella.nn.naming import auto_name
+from lamella.nn.naming import auto_name, unknown_arguments
 from lamella.nn.optimizers import clipping
 from lamella.nn.optimizers.checks import accumulation_steps, ema_frequency, flag, number, optional_number
 from lamella.nn.optimizers.learning_rate import HasLearningRate
@@ -60,7 +60,7 @@ class Optimizer(HasLearningRate, HasSlots):
                  loss_scale_factor: float | None = None, gradient_accumulation_steps: int | None = None,
                  name: str | None = None, **kwargs: Any) -> None:
         if kwargs:
-            raise TypeError(f"{self._kind} has no argument {', '.join(map(repr, kwargs))}.")
+            raise TypeError(unknown_arguments(type(self), kwargs))
         self.name = name or auto_name(self._kind)
         self.weight_decay = optional_number("weight_decay", weight_decay, self._kind)
         self.clipnorm = optional_number("clipnorm", clipnorm, self._kind)
