@@ -138,7 +138,7 @@ def _loss_weight(weight: Any) -> float:
         return 1.0
     if isinstance(weight, (str, list, tuple)):
         raise ValueError(
-            f"loss_weights must be numbers, received {weight!r}; it is the third argument of compile: write "
+            f"loss_weights of compile() must be numbers, received {weight!r}; it is the third argument of compile: write "
             "metrics=[...] for metrics."
         )
     return number("loss_weights", weight, "compile()", -math.inf)
