@@ -38,6 +38,7 @@ BARRIER = 8
 SLOTS = 16  # two slots of 4 words: next step, steps to do alone, stop
 TABLE = 24
 ALONE_FIRST, ALONE_MOST = 16, 1024
+TRY_ALONE_FROM = 16  # steps of a call: a step alone takes twice as long if the others are only waking up, as they are at first
 ALONE_BELOW = 8  # a program without loops of less work than that many small kernels is run by one thread
 
 
@@ -105,7 +106,10 @@ decide:
   %steps = sub i64 %at, %i
   %each_time = sdiv i64 %time, %steps
   %naps = atomicrmw xchg ptr %napsp, i32 0 seq_cst
-  %slept = icmp ne i32 %naps, 0
+  %napped = icmp ne i32 %naps, 0
+  %done = sub i64 %i, %lo
+  %seasoned = icmp sge i64 %done, {TRY_ALONE_FROM}
+  %slept = and i1 %napped, %seasoned
   %old = load i64, ptr %alonep
   %alone_time = load i64, ptr %atp
   %together_time = load i64, ptr %ttp
