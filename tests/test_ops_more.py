@@ -424,6 +424,7 @@ def test_every_name_of_keras_exists():
     (lambda: ops.associative_scan(lambda a, b: a, [A, ROW]), ShapeError, "one size"),
     (lambda: ops.ctc_decode(CUBE, [1, 1], strategy="beam"), ValueError, "Known: beam_search, greedy"),
     (lambda: ops.ctc_loss(ROW, CUBE, [1], [1]), ShapeError, "ctc_loss takes"),
+    (lambda: trace(lambda i: ops.slice(A, (0, i), (1, -1)), [TensorSpec((), "int32")]), ShapeError, "start must be a number"),
     (lambda: ops.extract_sequences(ROW, 9, 1), ShapeError, "shorter than a piece"),
     (lambda: trace(lambda x: ops.unique(x), [TensorSpec((3,))]), ShapeError, "needs `size`"),
     (lambda: trace(lambda x: ops.ctc_decode(x, [1], "beam_search"), [TensorSpec((1, 2, 3))]), LamellaError, "known"),

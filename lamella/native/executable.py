@@ -78,7 +78,8 @@ class NativeExecutable:
         if stage == "graph":
             return format_graph(self.graph)
         if stage == "schedule":
-            return "\n".join(f"{name:14} {words}" for name, words, *_ in self.compiled.kernels)
+            lines = [f"{name:14} {words}" for name, words, *_ in self.compiled.kernels]
+            return "\n".join([*lines, *(f"{'host':14} {name}" for name in (self.host.names if self.host else ()))])
         return self._emit(stage)
 
     def cost(self) -> dict[str, int]:

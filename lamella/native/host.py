@@ -38,6 +38,11 @@ class HostCalls:
         self.address = ctypes.cast(self._function, ctypes.c_void_p).value or 0
         self._error: tuple[str, BaseException] | None = None
 
+    @property
+    def names(self) -> list[str]:
+        """The primitives, in order."""
+        return [eqn.primitive.name for eqn in self._eqns]
+
     def _run(self, number: int, addresses: ctypes.Array) -> int:
         """No exception may leave: nothing in the native program could catch it."""
         eqn = self._eqns[number]

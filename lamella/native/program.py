@@ -32,8 +32,8 @@ EMITTERS: dict[str, Callable[[Plan, Cluster, Machine], Kernel]] = {
 # Words of a call's context, 8 bytes each. The barrier has a cache line of its own, and so have the two slots through which thread 0
 # tells the others where to go on; they are used in turn, so that none is overwritten before everybody has read it.
 ARENA, SCRATCH_WORD, PROGRESS, PROFILE = 0, 1, 2, 3
-HOST = 7  # address of the callback (host.py)
 ALONE, ALONE_TIME, TOGETHER_TIME = 4, 5, 6  # steps to do alone next time; times per step alone (0: unknown) and together
+HOST = 7  # address of the callback (host.py)
 BARRIER = 8
 SLOTS = 16  # two slots of 4 words: next step, steps to do alone, stop
 TABLE = 24

@@ -77,6 +77,8 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Tensor:
     x = convert_to_tensor(inputs)
     out = x
     for axis, (start, n) in enumerate(zip(_starts(start_indices), shape_tuple(shape), strict=True)):
+        if n == -1 and isinstance(start, TensorLike):
+            raise ShapeError(f"slice: the size along axis {axis} is -1, so its start must be a number.")
         out = _part(out, axis, start, x.shape[axis] - start if n == -1 else n)
     return out
 
