@@ -6,21 +6,24 @@ was assigned, a replaced attribute and a copied layer all give the right answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 Kind = type | tuple[type, ...]
+PLAIN = frozenset({str, int, float, bool, type(None)})  # most attributes: nobody looks for them
 
 
-def _walk(value: Any, kind: Kind) -> Iterator[Any]:
-    if isinstance(value, kind):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _walk(item, kind)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _walk(item, kind)
+def _collect(values: Iterable[Any], kind: Kind, found: dict[int, Any]) -> None:
+    """A plain loop, no generators: `fit` asks for the variables and metrics of a hundred layers several times."""
+    for value in values:
+        if type(value) in PLAIN:
+            continue
+        if isinstance(value, kind):
+            found.setdefault(id(value), value)
+        elif isinstance(value, (list, tuple)):
+            _collect(value, kind, found)
+        elif isinstance(value, dict):
+            _collect(value.values(), kind, found)
 
 
 def held(owner: Any, kind: Kind, skip: frozenset[str]) -> list[Any]:
@@ -33,15 +36,12 @@ def held(owner: Any, kind: Kind, skip: frozenset[str]) -> list[Any]:
 
     Example:
         >>> class Owner: pass
-        >>> owner = Owner(); owner.a, owner.b = 1, [2, {"c": 1}]
-        >>> held(owner, int, frozenset())
-        [1, 2]
+        >>> owner = Owner(); owner.a, owner.b = 1j, [2j, {"c": 3j}, 4]
+        >>> held(owner, complex, frozenset())
+        [1j, 2j, 3j]
     """
     found: dict[int, Any] = {}
-    for name, value in list(vars(owner).items()):
-        if name not in skip:
-            for item in _walk(value, kind):
-                found.setdefault(id(item), item)
+    _collect([value for name, value in vars(owner).items() if name not in skip], kind, found)
     return list(found.values())
 
 
