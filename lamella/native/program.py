@@ -15,13 +15,13 @@ from contextlib import contextmanager
 
 from lamella.ir import Eqn, Literal, Var
 from lamella.native import kernel as kernels
-from lamella.native.blocked import contract_kernel
 from lamella.native.chains import Chain
 from lamella.native.clusters import Cluster
 from lamella.native.kernel import Kernel
 from lamella.native.llvm_text import Emitter, Val, index
 from lamella.native.loops import cumsum_kernel, loop_kernel, reduce_kernel, scatter_add_kernel
 from lamella.native.memory import Buffer, Plan
+from lamella.native.products import contract_kernel
 from lamella.native.target import FLUSH_TEXT, Machine, function_attributes
 from lamella.native.team import BARRIER_TEXT, CLOCK
 
