@@ -10,7 +10,7 @@ widened as it is loaded, the rows of A are first copied to scratch.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from lamella.ir import ContractSpec
@@ -18,7 +18,7 @@ from lamella.native.chains import SHORT, operand_position
 from lamella.native.clusters import Cluster, Loads
 from lamella.native.evaluate import INNER, ROW, Evaluator, Space, accesses
 from lamella.native.indexing import Ix, domain_index, flat
-from lamella.native.kernel import HI, LO, SCRATCH, Kernel, finish
+from lamella.native.kernel import FRESH, HI, KEPT, LO, SCRATCH, Kernel, finish
 from lamella.native.llvm_text import Val, index, itemsize
 from lamella.native.loops import accumulator_dtype
 from lamella.native.memory import Plan
@@ -41,6 +41,7 @@ class Schedule:
         m_blocks: pieces that the rows' tiles are split into.
         panels_inside: whether all column panels are visited for each row tile (B stays in L1), or all row tiles for each panel.
         pack: whether B is copied into a contiguous panel.
+        kept: all panels of B are copied at the first block of a chain and used by the thread's others.
     """
 
     rows: int
@@ -51,6 +52,7 @@ class Schedule:
     m_blocks: int
     panels_inside: bool
     pack: bool
+    kept: bool = False
 
     @property
     def m_tiles(self) -> int:
@@ -63,7 +65,8 @@ class Schedule:
     def __str__(self) -> str:
         return (f"tile {self.rows} x {self.vectors} vectors of {self.lanes}, {self.m_tiles} x {self.panels} tiles, "
                 f"{self.m_blocks} row blocks, "
-                f"{'panels inside' if self.panels_inside else 'rows inside'}{', B packed' if self.pack else ''}")
+                f"{'panels inside' if self.panels_inside else 'rows inside'}"
+                f"{', B packed' * self.pack}{' once' * self.kept}")
 
 
 def schedule(m: int, n: int, k: int, outer: int, contiguous: bool, host: Machine, awkward: bool = False) -> Schedule:
@@ -143,8 +146,17 @@ class Contraction:
         self.s = schedule(self._size(self.m_group), self._size(self.n_group), k, self.outer_size,
                           self.b_at.get(self.n_group, 1) == 1, host,
                           len(self.k_groups) == 1 and self._awkward(self.b_at.get(self.k_groups[0], 0) * itemsize(self.dtype)))
+        if self._keeps(host):
+            self.s = replace(self.s, panels_inside=True, pack=True, kept=True)
         self.copy = RowsCopy(self)
         self.prefetch = Prefetch(self.ev, loads, self.m_group, self.n_group, host.l2)
+
+    def _keeps(self, host: Machine) -> bool:
+        """Whether a chain's blocks share B, so that it is packed once, and B and a tile of A have room in the caches."""
+        s, size = self.s, itemsize(self.wide)
+        shared = bool(self.cluster.blocks) and not any(self.b_at.get(g, 0) for g in self.outer)
+        room = self.k * s.n * size <= host.l2 // 2 and s.rows * self.k * size <= host.l1 * 2 // 3
+        return shared and room and not s.panels_inside and not self.shared and s.m_tiles >= 4 and self.n_group is not None
 
     @staticmethod
     def _awkward(apart: int) -> bool:
@@ -199,11 +211,12 @@ class Contraction:
         self.panels_last = self.k * s.n * itemsize(self.dtype) > self.host.l2 // 2 and not self.cluster.blocks
         self.f.loop(LO, HI, 1, lambda unit: self._unit(unit, panels))
         flops = 2 * self.outer_size * s.m * s.n * self.k
-        panel = self.k * s.vectors * s.lanes * itemsize(self.wide) if s.pack else 0
         epilogue = len(self.cluster.members) - 1
         words = f"m {s.m} n {s.n} k {self.k} outer {self.outer_size}: {s}, {units} units, {epilogue} ops after"
-        scratch = panel + self.copy.items * itemsize(self.wide)
-        return finish(ev, units, flops // 4 + self.outer_size * s.m * s.n * (1 + epilogue), words, scratch, flops)
+        scratch = (self._panel_items() + self.copy.items) * itemsize(self.wide)
+        work = flops // 4 + self.outer_size * s.m * s.n * (1 + epilogue)
+        kept = self.k * -(-s.n // s.lanes) * s.lanes * itemsize(self.wide) if s.kept else 0
+        return finish(ev, units, work, words, scratch, flops, kept)
 
     def _unit(self, unit: Val, panels: int) -> list[Val]:
         ev, f, s = self.ev, self.f, self.s
@@ -218,6 +231,9 @@ class Contraction:
             ev.open_section(ROW)
             self.a_base = self._base(self.a, self.a_at, self.a_const)
             self.b_base = self._base(self.b, self.b_at, self.b_const)
+            if s.kept:
+                begin = f.logical_and(FRESH, f.eq(unit, LO))
+                f.when(begin, lambda: self._panels(self._pack))
             if s.panels_inside:
                 self._row_tiles(block, self._row_of_panels)
             else:
@@ -323,25 +339,29 @@ class Contraction:
         return f.loop(index(0), index(size), 1, iteration, carried)
 
     def _pack(self, n: Val, vectors: int, active: int) -> None:
-        """Copy B[all k, this panel] to scratch, contiguous along N; lanes that don't exist become zeros."""
-        f, s = self.f, self.s
+        """Copy B[all k, this panel], contiguous along N; lanes that don't exist become zeros."""
+        f, s, panel = self.f, self.s, self._panel_at(n)
         step_n = self.b_at.get(self.n_group, 0)  # type: ignore[arg-type]
         origin = f.address(self.b_base, f.imul(n, step_n), self.dtype)
         if len(self.k_groups) == 1 and self.b_at.get(self.k_groups[0]) == 1:
             for j in range(vectors):
                 count = active if j == vectors - 1 else s.lanes
                 self._pack_turned(f.address(origin, index(j * s.lanes * step_n), self.dtype), step_n, count, index(self.k),
-                                  f.address(SCRATCH, index(j * s.lanes), self.wide), vectors * s.lanes, False)
+                                  f.address(panel, index(j * s.lanes), self.wide), vectors * s.lanes, False)
             return
 
         def copy(a: Val, b: Val, k: Val, carried: list[Val]) -> list[Val]:
             target = f.imul(k, vectors * s.lanes)
             for j in range(vectors):
                 row = self._lanes_of(f.address(origin, b, self.dtype), step_n, j, active if j == vectors - 1 else s.lanes)
-                f.store(row, f.address(SCRATCH, f.iadd(target, index(j * s.lanes)), self.wide))
+                f.store(row, f.address(panel, f.iadd(target, index(j * s.lanes)), self.wide))
             return carried
 
         self._walk([], copy)
+
+    def _panel_at(self, n: Val) -> Val:
+        """Where the packed panel lies that begins with column `n`."""
+        return self.f.address(KEPT, self.f.imul(n, self.k), self.wide) if self.s.kept else SCRATCH
 
     def _pack_turned(self, origin: Val, apart: int, count: int, steps: Val, target: Val, width: int, narrow: bool) -> None:
         """Copy `count` rows that are contiguous along K to `target[k][row]`, a square of lanes x lanes at a time.
@@ -392,7 +412,7 @@ class Contraction:
         a_step_n = self.a_at.get(self.n_group, 0) if self.n_group is not None else 0
         a_origin = f.address(self.a_base, f.iadd(f.imul(m, step_m), f.imul(n, a_step_n)), self.dtype)
         step_n = self.b_at.get(self.n_group, 0) if self.n_group is not None else 0
-        b_origin = self.b_base if s.pack else f.address(self.b_base, f.imul(n, step_n), self.dtype)
+        b_origin = self._panel_at(n) if s.pack else f.address(self.b_base, f.imul(n, step_n), self.dtype)
         zero = Val(self.wide, s.lanes, "zeroinitializer")
 
         ahead = self.prefetch.begin(m, n)
@@ -429,8 +449,7 @@ class Contraction:
         """NV vectors of B at one step of K."""
         f, s = self.f, self.s
         if s.pack:
-            at = f.imul(k, vectors * s.lanes)
-            return self._vectors(SCRATCH, at, vectors)
+            return self._vectors(origin, f.imul(k, vectors * s.lanes), vectors)
         result = []
         for j in range(vectors):
             pointer = f.address(origin, f.iadd(b, index(j * s.lanes)), self.dtype)
@@ -467,7 +486,7 @@ class Contraction:
         f.loop(index(0), index(rows), 1, row)
 
     def _panel_items(self) -> int:
-        return self.k * self.s.vectors * self.s.lanes if self.s.pack else 0
+        return self.k * self.s.vectors * self.s.lanes if self.s.pack and not self.s.kept else 0
 
     def _row(self, m: Val, n: Val, vectors: int, active: int, values: list[Val]) -> None:
         ev, f, s = self.ev, self.f, self.s

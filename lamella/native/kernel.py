@@ -11,6 +11,8 @@ from lamella.native.memory import Buffer
 
 LO, HI = Val("int64", 0, "%lo"), Val("int64", 0, "%hi")
 SCRATCH = Val("ptr", 0, "%scratch")
+# Memory of a thread for what a chain's kernel computes once, and whether the block is the thread's first one.
+KEPT, FRESH = Val("ptr", 0, "%kept"), Val("bool", 0, "%fresh")
 # Below this many elementary operations a kernel is run by one thread: meeting costs more than the work.
 SERIAL_BELOW = 16384
 
@@ -28,6 +30,7 @@ class Kernel:
         work: rough number of elementary operations, for the decision to run on one thread.
         scratch: bytes of memory per thread that it needs.
         schedule: how it runs, in words.
+        kept: bytes per thread that must stay from block to block of a chain; the function takes `ptr kept, i1 fresh` too.
     """
 
     cluster: Cluster
@@ -39,17 +42,19 @@ class Kernel:
     schedule: str
     scratch: int = 0
     flops: int = 0
+    kept: int = 0
 
     @property
     def serial(self) -> bool:
         return self.units == 1 or self.work < SERIAL_BELOW
 
 
-def finish(ev: Evaluator, units: int, work: int, schedule: str, scratch: int = 0, flops: int = 0) -> Kernel:
+def finish(ev: Evaluator, units: int, work: int, schedule: str, scratch: int = 0, flops: int = 0,
+           kept: int = 0) -> Kernel:
     """Wrap an evaluator's code as a kernel."""
     f: Emitter = ev.f
     f.line("ret void")
     arguments = [f"{'i64' if v.dtype == 'int64' else 'ptr'} {v.ref}" for v in ev.params.values()]
-    arguments += ["i64 %lo", "i64 %hi", "ptr %scratch"]
+    arguments += ["i64 %lo", "i64 %hi", "ptr %scratch", *(["ptr %kept", "i1 %fresh"] if kept else [])]
     body = f"({', '.join(arguments)}) #0 {{\nentry:\n{f.text()}\n}}\n"
-    return Kernel(ev.cluster, body, list(ev.params), f.declarations, units, work, schedule, scratch, flops)
+    return Kernel(ev.cluster, body, list(ev.params), f.declarations, units, work, schedule, scratch, flops, kept)

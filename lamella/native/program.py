@@ -10,7 +10,7 @@ depend on who computed them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from lamella.ir import Eqn, Literal, Var
@@ -185,7 +185,8 @@ class Program:
         self.host_calls: list[Eqn] = []
         self._kernels(plan)
         self.slots: dict[Cluster | str, int] = {c: i for i, c in enumerate([*self.kernels, "barriers", "steps", "program"])}
-        self.scratch = -(-max([k.scratch + 16384 for k in self.kernels.values()], default=0) // 64) * 64
+        self.shared_scratch = -(-max([k.scratch + 16384 for k in self.kernels.values()], default=0) // 64) * 64
+        self.scratch = self.shared_scratch + max(map(self._kept, self._chains(plan)), default=0)
         self.texts: list[str] = []
         main = _Function(self, plan, None)
         self.texts.append(main.text("program"))
@@ -200,6 +201,13 @@ class Program:
             self.kernels[cluster] = kernel
             self.names[cluster] = self.functions.setdefault(kernel.body, f"{cluster.kind}_{len(self.functions)}")
             self.declarations |= kernel.declarations
+
+    def _chains(self, plan: Plan) -> list[Chain]:
+        inside = [chain for body in plan.bodies.values() for chain in self._chains(body)]
+        return [phase for phase in plan.phases if isinstance(phase, Chain)] + inside
+
+    def _kept(self, chain: Chain) -> int:
+        return sum(self.kernels[cluster].kept for cluster in chain)
 
     @property
     def serial(self) -> bool:
@@ -315,11 +323,11 @@ class _Function:
         with self._measured(cluster):
             self._share(kernel, position, lambda lo, hi: self._run(cluster, lo, hi))
 
-    def _run(self, cluster: Cluster, lo: str, hi: str, block: Val | None = None) -> None:
+    def _run(self, cluster: Cluster, lo: str, hi: str, block: Val | None = None, kept: Sequence[str] = ()) -> None:
         """Call a kernel for a range of its units."""
         kernel, name = self.program.kernels[cluster], self.program.names[cluster]
         arguments = [("i64 " if b.kind == "counter" else "ptr ") + self._address(b, block).ref for b in kernel.params]
-        arguments += [f"i64 {lo}", f"i64 {hi}", f"ptr {self.scratch_pointer.ref}"]
+        arguments += [f"i64 {lo}", f"i64 {hi}", f"ptr {self.scratch_pointer.ref}", *kept]
         self.f.line(f"call void @{name}({', '.join(arguments)})")
 
     def _chain(self, plan: Plan, chain: Chain) -> None:
@@ -333,14 +341,17 @@ class _Function:
         last = f.op("int64", 0, f"udiv i64 {f.imul(following, chain.blocks).ref}, {team.ref}")
 
         def block(number: Val) -> list[Val]:
+            place = self.program.shared_scratch
             for cluster in chain:
                 kernel = self.program.kernels[cluster]
                 each, rest = divmod(kernel.units, chain.blocks)
                 if rest or not each:
                     raise AssertionError(f"Cluster {cluster.number}: {kernel.schedule} in {chain.blocks} blocks.")
                 lo, begin = f.imul(number, each), f.eq(number, first)
+                kept = [f"ptr {f.address(self.scratch_pointer, index(place), 'uint8').ref}", f"i1 {begin.ref}"] if kernel.kept else []
+                place += kernel.kept
                 with self._measured(cluster, f.op("int64", 0, f"zext i1 {begin.ref} to i64")):  # all blocks are one call
-                    self._run(cluster, lo.ref, f.iadd(lo, index(each)).ref, number)
+                    self._run(cluster, lo.ref, f.iadd(lo, index(each)).ref, number, kept)
             return []
 
         f.loop(first, last, 1, block)
