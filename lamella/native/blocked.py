@@ -8,7 +8,7 @@ wait in scratch for the next one (Goto and van de Geijn, "Anatomy of high-perfor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from lamella.native.clusters import Cluster
 from lamella.native.contraction import Contraction
@@ -24,7 +24,17 @@ PACK_ROWS_FROM = 512  # columns from which copying A pays
 PACK_TILE, PACK_PANEL = 6, 6  # cycles per step of K, about
 
 
-class Blocked(Contraction):
+def contract_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
+    """The kernel for a contraction: blocked if its operands don't fit in L2 together, and B doesn't alone."""
+    plain = Contraction(plan, cluster, host)
+    m, n, k = plain.s.m, plain.s.n, plain.k
+    big = (m * k + k * n + m * n) * itemsize(plain.wide) > host.l2 and min(m, k) >= 64 and n >= host.lanes()
+    if big and len(plain.k_groups) <= 2 and not plain.shared and not plain.s.kept:
+        return _Blocked(plan, cluster, host).emit()
+    return plain.emit()
+
+
+class _Blocked(Contraction):
     def __init__(self, plan: Plan, cluster: Cluster, host: Machine) -> None:
         super().__init__(plan, cluster, host)
         self.copy.items = 0  # rows are packed here, and widened by that
@@ -37,7 +47,7 @@ class Blocked(Contraction):
         self.positions = -(-positions // chunks)  # per chunk
         self.chunks = -(-positions // self.positions)
         self.chunk = self.positions * self.inner
-        self._cut(-(-s.m // (2 * ROWS)))
+        self._cut()
         self.width = s.vectors * s.lanes
         self.a_step_m = self.a_at.get(self.m_group, 0)  # type: ignore[arg-type]
         self.a_step_k, self.b_step_k = ([at.get(g, 0) for g in self.k_groups] for at in (self.a_at, self.b_at))
@@ -49,11 +59,11 @@ class Blocked(Contraction):
         self.partial_items = self.tiles * s.rows * self.group * self.width if self.chunks > 1 else 0
         self.b_items = self.chunk * self.width
 
-    def _cut(self, least: int) -> None:
-        """Blocks of rows, at least so many, and groups of panels: with the cut that is chosen the busiest core has the least
-        to do, packing included."""
+    def _cut(self) -> None:
+        """Blocks of rows and groups of panels: the cut with which the busiest core has the least to do, packing included."""
         s, cores, outer = self.s, self.host.cores, self.outer_size
         tile = s.rows * s.vectors / 2  # cycles per step of K
+        least = -(-s.m // (2 * ROWS))
         found: dict[tuple[int, int], float] = {}
         for blocks in range(least, max(least, min(s.m_tiles, 2 * cores)) + 1):
             for groups in range(1, max(1, min(s.panels, 2 * cores // blocks)) + 1):
@@ -193,10 +203,10 @@ class Blocked(Contraction):
 
         self._each_step(steps, step)
 
-    def _pack_panel(self, n: Val, start: Val, steps: Val, vectors: int, active: int, target: Val) -> None:
-        """B[a chunk, a panel] -> target[k][column]; columns that don't exist become zeros."""
+    def _pack_panel(self, n: Val, start: Val, steps: Val, vectors: int, active: int) -> None:
+        """B[a chunk, a panel] -> scratch[k][column]; columns that don't exist become zeros."""
         f, s = self.f, self.s
-        origin = self._panel_origin(n, start)
+        origin, target = self._panel_origin(n, start), self._part(0)
         if self.inner == 1 and self.b_step_k[0] == 1 and self.b_step_n != 1:
             for j in range(vectors):
                 count = active if j == vectors - 1 else s.lanes
@@ -217,7 +227,7 @@ class Blocked(Contraction):
 
     def _one_panel_of(self, c: Val, first: Val, start: Val, steps: Val, p: Val, n: Val, vectors: int, active: int) -> None:
         f = self.f
-        self._pack_panel(n, start, steps, vectors, active, self._part(0))
+        self._pack_panel(n, start, steps, vectors, active)
         self.next_panel = self._panel_origin(f.iadd(n, index(self.width)), start)
         self._tiles(first, lambda t, m, rows: self._block_tile(c, start, steps, p, t, m, rows, n, vectors, active))
 
@@ -247,11 +257,17 @@ class Blocked(Contraction):
                 for j in range(vectors):
                     f.prefetch(f.address(upcoming, index(j * s.lanes), self.dtype), False)
             self.prefetch.line(ahead, rows - 1, k, size)
+            row = f.address(b, f.imul(k, size), self.wide)
+            columns = [f.load(f.address(row, index(j * s.lanes), self.wide), self.wide, s.lanes) for j in range(vectors)]
             pointer = f.address(a, f.imul(k, step_k), dtype)
             if not self.pack_a and step_m == 1:
                 f.prefetch(f.address(pointer, index(24 * step_k), dtype), False)
                 f.prefetch(f.address(pointer, index(24 * step_k + rows - 1), dtype), False)
-            return self._multiply(pointer, step_m, dtype, f.address(b, f.imul(k, size), self.wide), rows, vectors, acc)
+            result = []
+            for i in range(rows):
+                wide = f.splat(f.cast(f.load(f.address(pointer, index(i * step_m), dtype), dtype), self.wide), s.lanes)
+                result += [f.fma(wide, columns[j], acc[i * vectors + j]) for j in range(vectors)]
+            return result
 
         zero = Val(self.wide, s.lanes, "zeroinitializer")
         if self.chunks == 1:
@@ -266,16 +282,6 @@ class Blocked(Contraction):
         last = f.eq(c, index(self.chunks - 1))
         f.when(last, lambda: self._epilogue(m, rows, n, vectors, active, acc))
         f.when(f.logical_not(last), lambda: self._put(acc, places))
-
-    def _multiply(self, a: Val, step_m: int, dtype: str, b: Val, rows: int, vectors: int, acc: Sequence[Val]) -> list[Val]:
-        """One step of K: the tile's rows of A times the vectors of a packed panel, added to `acc`."""
-        f, s = self.f, self.s
-        columns = self._vectors(b, index(0), vectors)
-        result = []
-        for i in range(rows):
-            wide = f.splat(f.cast(f.load(f.address(a, index(i * step_m), dtype), dtype), self.wide), s.lanes)
-            result += [f.fma(wide, columns[j], acc[i * vectors + j]) for j in range(vectors)]
-        return result
 
     def _put(self, values: list[Val], places: list[Val]) -> None:
         for value, place in zip(values, places, strict=True):

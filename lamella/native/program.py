@@ -15,13 +15,13 @@ from contextlib import contextmanager
 
 from lamella.ir import Eqn, Literal, Var
 from lamella.native import kernel as kernels
+from lamella.native.blocked import contract_kernel
 from lamella.native.chains import Chain
 from lamella.native.clusters import Cluster
 from lamella.native.kernel import Kernel
 from lamella.native.llvm_text import Emitter, Val, index
 from lamella.native.loops import cumsum_kernel, loop_kernel, reduce_kernel, scatter_add_kernel
 from lamella.native.memory import Buffer, Plan
-from lamella.native.products import contract_kernel
 from lamella.native.target import FLUSH_TEXT, Machine, function_attributes
 from lamella.native.team import BARRIER_TEXT, CLOCK
 
@@ -348,7 +348,8 @@ class _Function:
                 if rest or not each:
                     raise AssertionError(f"Cluster {cluster.number}: {kernel.schedule} in {chain.blocks} blocks.")
                 lo, begin = f.imul(number, each), f.eq(number, first)
-                kept = [f"ptr {f.address(self.scratch_pointer, index(place), 'uint8').ref}", f"i1 {begin.ref}"] if kernel.kept else []
+                memory = f.address(self.scratch_pointer, index(place), "uint8")
+                kept = [f"ptr {memory.ref}", f"i1 {begin.ref}"] if kernel.kept else []
                 place += kernel.kept
                 with self._measured(cluster, f.op("int64", 0, f"zext i1 {begin.ref} to i64")):  # all blocks are one call
                     self._run(cluster, lo.ref, f.iadd(lo, index(each)).ref, number, kept)
