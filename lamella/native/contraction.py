@@ -41,7 +41,7 @@ class Schedule:
         m_blocks: pieces that the rows' tiles are split into.
         panels_inside: whether all column panels are visited for each row tile (B stays in L1), or all row tiles for each panel.
         pack: whether B is copied into a contiguous panel.
-        kept: all panels of B are copied once, for all units of a thread, and those of all its blocks in a chain.
+        kept: all panels of B are copied once, for all units of a thread.
     """
 
     rows: int
@@ -146,6 +146,8 @@ class Contraction:
         self.s = schedule(self._size(self.m_group), self._size(self.n_group), k, self.outer_size,
                           self.b_at.get(self.n_group, 1) == 1, host,
                           len(self.k_groups) == 1 and self._awkward(self.b_at.get(self.k_groups[0], 0) * itemsize(self.dtype)))
+        # Where a chain's blocks or a loop's iterations share B, it stays packed from one to the next.
+        self.stays = bool(cluster.blocks) or plan.fusion.root(y) in plan.constants
         if self._keeps(host):
             pieces = 1 if cluster.blocks else max(1, -(-4 * UNITS // self.outer_size))  # many, for equal shares
             blocks = -(-self.s.m_tiles // -(-self.s.m_tiles // pieces))
@@ -157,9 +159,10 @@ class Contraction:
         """Whether all units share a B that is worth packing, and it has room in L2 beside a tile of A in L1."""
         s, size = self.s, itemsize(self.wide)
         shared = self.n_group is not None and not self.shared and not any(self.b_at.get(g, 0) for g in self.outer)
-        tiles = s.m_tiles if self.cluster.blocks else s.m_tiles * self.outer_size // host.cores
         room = self.k * s.n * size <= host.l2 // 2 and s.rows * self.k * size <= host.l1 * 2 // 3
-        return shared and room and not s.panels_inside and tiles >= (4 if self.cluster.blocks else 16)
+        tiles = s.m_tiles if self.cluster.blocks else s.m_tiles * self.outer_size // host.cores
+        often = tiles >= 4 if self.cluster.blocks else tiles >= (1 if self.stays else 16)
+        return shared and room and often and not s.panels_inside and s.m > 1
 
     @staticmethod
     def _awkward(apart: int) -> bool:
@@ -218,7 +221,7 @@ class Contraction:
         words = f"m {s.m} n {s.n} k {self.k} outer {self.outer_size}: {s}, {units} units, {epilogue} ops after"
         scratch = (self._panel_items() + self.copy.items) * itemsize(self.wide)
         work = flops // 4 + self.outer_size * s.m * s.n * (1 + epilogue)
-        kept = self._packed_items() * itemsize(self.wide) if s.kept and self.cluster.blocks else 0
+        kept = self._packed_items() * itemsize(self.wide) if s.kept and self.stays else 0
         return finish(ev, units, work, words, scratch, flops, kept)
 
     def _unit(self, unit: Val, panels: int) -> list[Val]:
@@ -236,7 +239,7 @@ class Contraction:
             self.b_base = self._base(self.b, self.b_at, self.b_const)
             if s.kept:
                 first = f.eq(unit, LO)
-                f.when(f.logical_and(FRESH, first) if self.cluster.blocks else first, lambda: self._panels(self._pack))
+                f.when(f.logical_and(FRESH, first) if self.stays else first, lambda: self._panels(self._pack))
             if s.panels_inside:
                 self._row_tiles(block, self._row_of_panels)
             else:
@@ -364,7 +367,7 @@ class Contraction:
 
     def _panel_at(self, n: Val) -> Val:
         """Where the packed panel lies that begins with column `n`."""
-        whole = KEPT if self.cluster.blocks else SCRATCH
+        whole = KEPT if self.stays else SCRATCH
         return self.f.address(whole, self.f.imul(n, self.k), self.wide) if self.s.kept else SCRATCH
 
     def _pack_turned(self, origin: Val, apart: int, count: int, steps: Val, target: Val, width: int, narrow: bool) -> None:
@@ -457,7 +460,7 @@ class Contraction:
         over them once. Without that each tile begins by waiting for L3 (2048 x 512 x 128: 0.50 -> 0.74 of the FMA peak)."""
         f, s = self.f, self.s
         rows_follow = len(self.k_groups) == 1 and self.a_at.get(self.k_groups[0]) == 1 and step_m == self.k
-        if not s.kept or self.cluster.blocks or not rows_follow:
+        if not s.kept or self.stays or not rows_follow:
             return a_origin, 0
         pace = -(-rows * itemsize(self.dtype) // s.panels)
         panel, _ = f.divmod(n, s.vectors * s.lanes)
@@ -509,7 +512,7 @@ class Contraction:
 
     def _panel_items(self) -> int:
         """Those that lie in scratch."""
-        return 0 if not self.s.pack or (self.s.kept and self.cluster.blocks) else self._packed_items()
+        return 0 if not self.s.pack or (self.s.kept and self.stays) else self._packed_items()
 
     def _row(self, m: Val, n: Val, vectors: int, active: int, values: list[Val]) -> None:
         ev, f, s = self.ev, self.f, self.s

@@ -11,7 +11,7 @@ from lamella.native.memory import Buffer
 
 LO, HI = Val("int64", 0, "%lo"), Val("int64", 0, "%hi")
 SCRATCH = Val("ptr", 0, "%scratch")
-# Memory of a thread for what a chain's kernel computes once, and whether the block is the thread's first one.
+# Memory of a thread for what a kernel computes once for all blocks of a chain, or iterations of a loop; whether this is the first.
 KEPT, FRESH = Val("ptr", 0, "%kept"), Val("bool", 0, "%fresh")
 # Below this many elementary operations a kernel is run by one thread: meeting costs more than the work.
 SERIAL_BELOW = 16384
@@ -30,7 +30,7 @@ class Kernel:
         work: rough number of elementary operations, for the decision to run on one thread.
         scratch: bytes of memory per thread that it needs.
         schedule: how it runs, in words.
-        kept: bytes per thread that must stay from block to block of a chain; the function takes `ptr kept, i1 fresh` too.
+        kept: bytes per thread that must stay between calls of a chain or a loop; the function takes `ptr kept, i1 fresh` too.
     """
 
     cluster: Cluster

@@ -54,6 +54,7 @@ class Plan:
         blocks: the memory of the bodies' temporaries.
         own: buffers that this plan allocates, as offsets in its arena.
         arena: bytes of temporaries, bodies included.
+        constants: of the body of a loop inside another: inputs that are the same in all its iterations.
     """
 
     graph: Graph
@@ -64,6 +65,7 @@ class Plan:
     blocks: dict[Cluster, Buffer] = field(default_factory=dict)
     own: set[Buffer] = field(default_factory=set)
     arena: int = 0
+    constants: frozenset[Var] = frozenset()
 
     def buffer(self, var: Var) -> Buffer:
         return self.buffers[self.fusion.root(var)]
@@ -304,6 +306,8 @@ def _plan_body(p: Plan, cluster: Cluster) -> None:
     carry = [p.buffer(v) for v in eqn.outputs]
     consts = [p.buffer(v) for v in eqn.inputs[2 + len(carry):] if isinstance(v, Var)]
     inner = plan(body, [Buffer("counter", 8), *carry, *consts], carry)
+    for loop, nested in inner.bodies.items():
+        nested.constants = frozenset(nested.graph.inputs[1 + len(loop.anchor.outputs):])  # type: ignore[union-attr]
     block = Buffer("arena", inner.arena)
     for buffer in inner.own:
         buffer.parent = block

@@ -10,7 +10,7 @@ depend on who computed them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lamella.ir import Eqn, Literal, Var
@@ -185,8 +185,9 @@ class Program:
         self.host_calls: list[Eqn] = []
         self._kernels(plan)
         self.slots: dict[Cluster | str, int] = {c: i for i, c in enumerate([*self.kernels, "barriers", "steps", "program"])}
-        self.shared_scratch = -(-max([k.scratch + 16384 for k in self.kernels.values()], default=0) // 64) * 64
-        self.scratch = self.shared_scratch + max(map(self._kept, self._chains(plan)), default=0)
+        self.kept: dict[Cluster, int] = {}  # where in a thread's scratch
+        common = -(-max([k.scratch + 16384 for k in self.kernels.values()], default=0) // 64) * 64
+        self.scratch = self._place_kept(plan, common)
         self.texts: list[str] = []
         main = _Function(self, plan, None)
         self.texts.append(main.text("program"))
@@ -202,12 +203,22 @@ class Program:
             self.names[cluster] = self.functions.setdefault(kernel.body, f"{cluster.kind}_{len(self.functions)}")
             self.declarations |= kernel.declarations
 
-    def _chains(self, plan: Plan) -> list[Chain]:
-        inside = [chain for body in plan.bodies.values() for chain in self._chains(body)]
-        return [phase for phase in plan.phases if isinstance(phase, Chain)] + inside
+    def _place_kept(self, plan: Plan, start: int) -> int:
+        """Give kernels that keep something a place; chains and loops that follow one another use the same memory. The end of it."""
+        here = start
+        for cluster in (c for phase in plan.phases if not isinstance(phase, Chain) for c in phase if c in self.kernels):
+            here = self._keep(cluster, here)
+        ends = [here]
+        for chain in (phase for phase in plan.phases if isinstance(phase, Chain)):
+            end = here
+            for cluster in chain:
+                end = self._keep(cluster, end)
+            ends.append(end)
+        return max(ends + [self._place_kept(body, here) for body in plan.bodies.values()])
 
-    def _kept(self, chain: Chain) -> int:
-        return sum(self.kernels[cluster].kept for cluster in chain)
+    def _keep(self, cluster: Cluster, start: int) -> int:
+        self.kept[cluster] = start
+        return start + self.kernels[cluster].kept
 
     @property
     def serial(self) -> bool:
@@ -231,6 +242,7 @@ class _Function:
         self._bases: dict[int, Val] = {}
         self._addresses: dict[Buffer, Val] = {}
         self._counters: dict[Buffer, Val] = {step: Val("int64", 0, "%i")} if step else {}
+        self._begin: Val | None = None  # whether an inner loop is in its first iteration
         scratch = self._word(SCRATCH_WORD)
         mine = self.f.op("int64", 0, f"mul i64 %tid, {program.scratch}")
         self.scratch_pointer = self.f.op("ptr", 0, f"getelementptr i8, ptr {scratch.ref}, i64 {mine.ref}")
@@ -321,13 +333,17 @@ class _Function:
     def _call(self, plan: Plan, cluster: Cluster, position: int) -> None:
         kernel = self.program.kernels[cluster]
         with self._measured(cluster):
-            self._share(kernel, position, lambda lo, hi: self._run(cluster, lo, hi))
+            self._share(kernel, position, lambda lo, hi: self._run(cluster, lo, hi, self._begin))
 
-    def _run(self, cluster: Cluster, lo: str, hi: str, block: Val | None = None, kept: Sequence[str] = ()) -> None:
+    def _run(self, cluster: Cluster, lo: str, hi: str, fresh: Val | None, block: Val | None = None) -> None:
         """Call a kernel for a range of its units."""
         kernel, name = self.program.kernels[cluster], self.program.names[cluster]
         arguments = [("i64 " if b.kind == "counter" else "ptr ") + self._address(b, block).ref for b in kernel.params]
-        arguments += [f"i64 {lo}", f"i64 {hi}", f"ptr {self.scratch_pointer.ref}", *kept]
+        arguments += [f"i64 {lo}", f"i64 {hi}", f"ptr {self.scratch_pointer.ref}"]
+        if kernel.kept:
+            assert fresh is not None
+            place = self.f.address(self.scratch_pointer, index(self.program.kept[cluster]), "uint8")
+            arguments += [f"ptr {place.ref}", f"i1 {fresh.ref}"]
         self.f.line(f"call void @{name}({', '.join(arguments)})")
 
     def _chain(self, plan: Plan, chain: Chain) -> None:
@@ -341,18 +357,14 @@ class _Function:
         last = f.op("int64", 0, f"udiv i64 {f.imul(following, chain.blocks).ref}, {team.ref}")
 
         def block(number: Val) -> list[Val]:
-            place = self.program.shared_scratch
             for cluster in chain:
                 kernel = self.program.kernels[cluster]
                 each, rest = divmod(kernel.units, chain.blocks)
                 if rest or not each:
                     raise AssertionError(f"Cluster {cluster.number}: {kernel.schedule} in {chain.blocks} blocks.")
                 lo, begin = f.imul(number, each), f.eq(number, first)
-                memory = f.address(self.scratch_pointer, index(place), "uint8")
-                kept = [f"ptr {memory.ref}", f"i1 {begin.ref}"] if kernel.kept else []
-                place += kernel.kept
                 with self._measured(cluster, f.op("int64", 0, f"zext i1 {begin.ref} to i64")):  # all blocks are one call
-                    self._run(cluster, lo.ref, f.iadd(lo, index(each)).ref, number, kept)
+                    self._run(cluster, lo.ref, f.iadd(lo, index(each)).ref, begin, number)
             return []
 
         f.loop(first, last, 1, block)
@@ -406,8 +418,10 @@ class _Function:
             return
 
         def iteration(i: Val) -> list[Val]:
+            outer, self._begin = self._begin, f.eq(i, lo)
             self._counters[counter] = i
             self._phases(body)
+            self._begin = outer
             self._barrier()
             return []
 
