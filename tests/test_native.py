@@ -389,3 +389,27 @@ def test_columns_of_both_operands():
     arrays = [rng.standard_normal(s).astype(np.float32) for s in ((9, 37), (3, 37))]
     assert_close(graph, arrays, 8.0)
     assert_close(gradient_graph(graph, [0, 1]), [*arrays, rng.standard_normal((7, 37)).astype(np.float32)], 16.0)
+
+
+def test_an_inner_loop_packs_its_weights_anew_in_each_step_of_the_outer_one(threads):
+    """The inner loop's weights stay packed for all its iterations, but the outer loop changes them."""
+    rows, width, f = 40, 96, "float32"
+    inner = Builder()
+    inner.input(TensorType((), "int64"), "t")
+    h, w = inner.input(TensorType((rows, width), f)), inner.input(TensorType((width, width), f))
+    product = inner.contract(h, w, spec=matmul_spec((rows, width), (width, width)))
+    body = inner.build([inner.tanh(product)])
+    outer = Builder()
+    outer.input(TensorType((), "int64"), "i")
+    h, w = outer.input(TensorType((rows, width), f)), outer.input(TensorType((width, width), f))
+    (h2,) = outer.loop(outer.literal(0, "int64"), outer.literal(5, "int64"), h, w, body=body, n_carry=1)
+    step = outer.build([h2, outer.mul(w, outer.literal(0.9, f))])
+    b = Builder()
+    h, w = b.input(TensorType((rows, width), f)), b.input(TensorType((width, width), f))
+    graph = b.build(list(b.loop(b.literal(0, "int64"), b.literal(3, "int64"), h, w, body=step, n_carry=2)))
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(v.type.shape, dtype=f) * 0.1 for v in graph.inputs]
+    exe = executor.compile(graph)
+    assert "packed once" in exe.text("schedule")
+    for got, want in zip(exe(*arrays), evaluate(graph, arrays), strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-6)

@@ -142,3 +142,21 @@ def test_random_programs_over_a_batch(data):
     with pytest.MonkeyPatch.context() as patch:
         chain_everything(patch.setattr)
         check(graph, arrays_for(graph, 1), 2048.0)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_weights_are_packed_once_per_thread(always, monkeypatch, threads):
+    """A chain's products share their packed weights between blocks, with every number of threads."""
+    monkeypatch.setattr(config, "threads", threads)
+    b = Builder()
+    x, w, v = (b.input(TensorType(s, "float32")) for s in [(8, 70, 96), (96, 200), (200, 96)])
+    hidden = b.max(b.contract(x, w, spec=einsum_spec("bmk,kn->bmn", (8, 70, 96), (96, 200))), b.literal(0, "float32"))
+    graph = b.build([b.contract(hidden, v, spec=einsum_spec("bmk,kn->bmn", (8, 70, 200), (200, 96)))])
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(i.type.shape, dtype="float32") for i in graph.inputs]
+    exe = executor.compile(graph)
+    assert exe.text("schedule").count("packed once") == 2
+    for _ in range(2):  # what the first call has packed must not serve the second
+        (got,), (want,) = exe(*arrays), reference.evaluate(graph, arrays)
+        np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-3)
+        arrays = [a + 1 for a in arrays]

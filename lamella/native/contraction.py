@@ -157,12 +157,13 @@ class Contraction:
 
     def _keeps(self, host: Machine) -> bool:
         """Whether all units share a B that is worth packing, and it has room in L2 beside a tile of A in L1."""
-        s, size = self.s, itemsize(self.wide)
+        s, size, blocks = self.s, itemsize(self.wide), self.cluster.blocks
         shared = self.n_group is not None and not self.shared and not any(self.b_at.get(g, 0) for g in self.outer)
+        lines = bool(self.k_groups) and self.a_at.get(self.k_groups[-1]) == 1  # else each step of K has a line of L1 for itself
         room = self.k * s.n * size <= host.l2 // 2 and s.rows * self.k * size <= host.l1 * 2 // 3
-        tiles = s.m_tiles if self.cluster.blocks else s.m_tiles * self.outer_size // host.cores
-        often = tiles >= 4 if self.cluster.blocks else tiles >= (1 if self.stays else 16)
-        return shared and room and often and not s.panels_inside and s.m > 1
+        tiles = s.m_tiles if blocks else s.m_tiles * self.outer_size // host.cores
+        often = tiles >= (4 if blocks else 1 if self.stays else 16)
+        return shared and lines and room and often and not s.panels_inside and s.m > 1
 
     @staticmethod
     def _awkward(apart: int) -> bool:
