@@ -22,6 +22,7 @@ from lamella.native.kernel import Kernel
 from lamella.native.llvm_text import Emitter, Val, index
 from lamella.native.loops import cumsum_kernel, loop_kernel, reduce_kernel, scatter_add_kernel
 from lamella.native.memory import Buffer, Plan
+from lamella.native.sharing import Shared
 from lamella.native.target import FLUSH_TEXT, Machine, function_attributes
 from lamella.native.team import BARRIER_TEXT, CLOCK
 
@@ -180,6 +181,7 @@ class Program:
         self.kernels: dict[Cluster, Kernel] = {}
         self.names: dict[Cluster, str] = {}
         self.functions: dict[str, str] = {}  # body -> name: equal kernels are compiled once
+        self._shared = Shared()
         self.declarations: set[str] = set()
         self.barriers = 0
         self.host_calls: list[Eqn] = []
@@ -196,10 +198,13 @@ class Program:
                 self._kernels(plan.bodies[cluster])
             if cluster.kind in ("control", "host"):
                 continue
-            kernel = EMITTERS[cluster.kind](plan, cluster, self.host)
+            kernel = self._shared.kernel(plan, cluster, self._emit)
             self.kernels[cluster] = kernel
             self.names[cluster] = self.functions.setdefault(kernel.body, f"{cluster.kind}_{len(self.functions)}")
             self.declarations |= kernel.declarations
+
+    def _emit(self, plan: Plan, cluster: Cluster) -> Kernel:
+        return EMITTERS[cluster.kind](plan, cluster, self.host)
 
     @property
     def serial(self) -> bool:
