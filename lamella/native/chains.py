@@ -159,8 +159,9 @@ def _batch(access: Mapping[Cluster, Access]) -> int:
 def _stages(access: Mapping[Cluster, Access], free: set[Cluster]) -> dict[Cluster, int]:
     stages: dict[Cluster, int] = {}
     for c in sorted(access, key=lambda c: len(c.ancestors)):
-        waits = {a: a in free and (c not in free or _meet(access[a], access[c])) for a in c.ancestors}
-        stages[c] = max((stages[a] + wait for a, wait in waits.items()), default=0)
+        last = max((stages[a] for a in c.ancestors), default=0)
+        waits = any(stages[a] == last and a in free and (c not in free or _meet(access[a], access[c])) for a in c.ancestors)
+        stages[c] = last + waits
     return stages
 
 

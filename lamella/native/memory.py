@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from lamella.errors import CheckError
 from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Var
@@ -289,8 +291,7 @@ def _drop_idle(p: Plan) -> None:
     """Forget loops that store nothing: what they would compute, others compute where they need it."""
     idle = {c for c in p.fusion.clusters if c.kind == "loop" and not c.stores}
     p.fusion.clusters = [c for c in p.fusion.clusters if c not in idle]
-    for cluster in p.fusion.clusters:
-        cluster.ancestors -= idle
+    p.fusion.forget(idle)
     p.fusion.changed()
 
 
@@ -362,7 +363,7 @@ def _allocate(p: Plan) -> None:
     """First fit over phase lifetimes."""
     spans: dict[Buffer, list[int]] = {}
     touched: dict[Buffer, set[Cluster]] = {}
-    outer = {b for v, b in p.buffers.items() if v in p.graph.inputs}
+    outer = {p.buffers[v] for v in p.graph.inputs}
 
     def use(buffer: Buffer, phase: int, cluster: Cluster) -> None:
         if buffer.kind == "arena" and buffer.parent is None and buffer not in outer:
@@ -419,15 +420,17 @@ def first_fit(blocks: Sequence[tuple[int, int, int]]) -> list[int]:
         >>> first_fit([(64, 0, 1), (64, 1, 2), (64, 2, 3)])
         [0, 64, 0]
     """
-    placed: list[tuple[int, int, int, int]] = []
+    placed: list[tuple[int, int, int, int]] = []  # by offset
     offsets = [0] * len(blocks)
+    ends: dict[tuple[int, int, int], int] = {}  # of the last block of that kind: below there is no place for another
     for i in sorted(range(len(blocks)), key=lambda i: -blocks[i][0]):
-        nbytes, first, last = blocks[i]
-        at = 0
-        for offset, size, start, end in sorted(placed):
-            if start <= last and first <= end and at < offset + size and offset < at + _aligned(nbytes):
+        nbytes, first, last = _aligned(blocks[i][0]), *blocks[i][1:]
+        at = ends.get((nbytes, first, last), 0)
+        for offset, size, start, end in islice(placed, bisect(placed, (at,)) if at else 0, None):
+            if start <= last and first <= end and at < offset + size and offset < at + nbytes:
                 at = offset + size
-        placed.append((at, _aligned(nbytes), first, last))
+        insort(placed, (at, nbytes, first, last))
+        ends[nbytes, first, last] = at + nbytes
         offsets[i] = at
     return offsets
 

@@ -55,6 +55,7 @@ class Signature:
             for var in (*map(fusion.stored, eqn.inputs[1:]), eqn.output):
                 self._memory(var)
         elif kind == "cumsum":
+            self._read(eqn.inputs[0])  # type: ignore[arg-type]
             self._memory(eqn.output)
         self._atom(eqn.output)
 
@@ -76,15 +77,18 @@ class Signature:
             for x in eqn.inputs:
                 self._atom(x)
         else:
-            stored, offsets = fusion.placed.get(atom, (atom, None))
-            parts.append(offsets)
-            self._memory(stored)
+            self._read(atom)
 
     def _params(self, eqn: Eqn) -> str:
         name = self._names.get(id(eqn.params))
         if name is None:
             name = self._names[id(eqn.params)] = repr(sorted(eqn.params.items()))
         return name
+
+    def _read(self, var: Var) -> None:
+        stored, offsets = self._plan.fusion.placed.get(var, (var, None))
+        self._parts.append(offsets)
+        self._memory(stored)
 
     def _memory(self, var: Var) -> None:
         root = self._plan.fusion.root(var)
