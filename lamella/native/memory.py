@@ -12,7 +12,6 @@ from __future__ import annotations
 from bisect import bisect, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 
 from lamella.errors import CheckError
 from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Var
@@ -426,8 +425,11 @@ def first_fit(blocks: Sequence[tuple[int, int, int]]) -> list[int]:
     for i in sorted(range(len(blocks)), key=lambda i: -blocks[i][0]):
         nbytes, first, last = _aligned(blocks[i][0]), *blocks[i][1:]
         at = ends.get((nbytes, first, last), 0)
-        for offset, size, start, end in islice(placed, bisect(placed, (at,)) if at else 0, None):
-            if start <= last and first <= end and at < offset + size and offset < at + nbytes:
+        for j in range(bisect(placed, (at,)) if at else 0, len(placed)):
+            offset, size, start, end = placed[j]
+            if offset >= at + nbytes:
+                break
+            if start <= last and first <= end and at < offset + size:
                 at = offset + size
         insort(placed, (at, nbytes, first, last))
         ends[nbytes, first, last] = at + nbytes

@@ -10,7 +10,7 @@ depend on who computed them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from lamella.ir import Eqn, Literal, Var
@@ -40,6 +40,7 @@ SLOTS = 16  # two slots of 4 words: next step, steps to do alone, stop
 TABLE = 24
 ALONE_FIRST, ALONE_MOST = 16, 1024
 TRY_ALONE_FROM = 16  # steps of a call: a step alone takes twice as long if the others are only waking up, as they are at first
+PART = 256  # kernels and chains per function: the code generator's time grows faster than a function
 ALONE_BELOW = 8  # a program without loops of less work than that many small kernels is run by one thread
 
 
@@ -236,10 +237,20 @@ class Program:
                           function_attributes()]) + "\n"
 
 
-class _Function:
-    """A function of the program: the whole, or one step of an outermost loop."""
+Item = tuple[int, int, Cluster | Chain]  # number of the phase, position in it, what runs
 
-    def __init__(self, program: Program, plan: Plan, step: Buffer | None) -> None:
+
+def _items(plan: Plan) -> list[Item]:
+    items: list[Item] = []
+    for number, phase in enumerate(plan.phases):
+        items += [(number, 0, phase)] if isinstance(phase, Chain) else [(number, i, c) for i, c in enumerate(phase)]
+    return items
+
+
+class _Function:
+    """A function of the program: the whole, one step of an outermost loop, or a part of these."""
+
+    def __init__(self, program: Program, plan: Plan, step: Buffer | None, part: Sequence[Item] | None = None) -> None:
         self.program, self.f, self.step = program, Emitter(), step
         self._pointers = self.f.section()
         self._bases: dict[int, Val] = {}
@@ -247,14 +258,20 @@ class _Function:
         scratch = self._word(SCRATCH_WORD)
         mine = self.f.op("int64", 0, f"mul i64 %tid, {program.scratch}")
         self.scratch_pointer = self.f.op("ptr", 0, f"getelementptr i8, ptr {scratch.ref}, i64 {mine.ref}")
-        with self._measured("steps" if step else "program"):
-            self._phases(plan)
+        if part is not None:
+            self._items(plan, part)
+        else:
+            with self._measured("steps" if step else "program"):
+                self._parts(plan)
         self.f.line("ret void")
         program.calls |= self.f.declarations
 
+    @property
+    def _arguments(self) -> str:
+        return "ptr %ctx, i64 %tid, i64 %nt" + (", i64 %i" if self.step else "")
+
     def text(self, name: str) -> str:
-        counter = ", i64 %i" if self.step else ""
-        return f"define internal void @{name}(ptr %ctx, i64 %tid, i64 %nt{counter}) #0 {{\nentry:\n{self.f.text()}\n}}\n"
+        return f"define internal void @{name}({self._arguments}) #0 {{\nentry:\n{self.f.text()}\n}}\n"
 
     def _word(self, word: int) -> Val:
         """A pointer from the context that much needs: loaded once, at the entry."""
@@ -317,20 +334,30 @@ class _Function:
 
         f.when(f.op("bool", 0, "icmp eq i64 %tid, 0"), count)
 
-    def _phases(self, plan: Plan) -> None:
-        for number, phase in enumerate(plan.phases):
-            if number:
+    def _parts(self, plan: Plan) -> None:
+        """All of a plan; a long one in functions of their own."""
+        items = _items(plan)
+        if len(items) <= PART:
+            self._items(plan, items)
+            return
+        for start in range(0, len(items), PART):
+            part = _Function(self.program, plan, self.step, items[start:start + PART])
+            name = f"part_{len(self.program.texts)}"
+            self.program.texts.append(part.text(name))
+            self.f.line(f"call void @{name}({self._arguments})")
+
+    def _items(self, plan: Plan, items: Sequence[Item]) -> None:
+        for number, position, what in items:
+            if number and not position:
                 self._barrier()
-            if isinstance(phase, Chain):
-                self._chain(plan, phase)
-                continue
-            for position, cluster in enumerate(phase):
-                if cluster.kind == "control":
-                    self._loop(plan, cluster)
-                elif cluster.kind == "host":
-                    self._host(plan, cluster)
-                else:
-                    self._call(plan, cluster, position)
+            if isinstance(what, Chain):
+                self._chain(plan, what)
+            elif what.kind == "control":
+                self._loop(plan, what)
+            elif what.kind == "host":
+                self._host(plan, what)
+            else:
+                self._call(plan, what, position)
 
     def _call(self, plan: Plan, cluster: Cluster, position: int) -> None:
         kernel = self.program.kernels[cluster]
@@ -417,7 +444,7 @@ class _Function:
 
         def iteration(i: Val) -> list[Val]:
             self._counters[counter] = i
-            self._phases(body)
+            self._items(body, _items(body))
             self._barrier()
             return []
 
