@@ -106,6 +106,7 @@ class Fusion:
         return cluster
 
     def _add(self, cluster: Cluster, eqn: Eqn) -> None:
+        """Let `cluster` compute `eqn`."""
         cluster.members.append(eqn)
         self.home.update((v, cluster) for v in eqn.outputs)
         if cluster.kind == "loop":
@@ -114,6 +115,7 @@ class Fusion:
         self.changed()
 
     def _depend(self, cluster: Cluster, others: frozenset[Cluster]) -> None:
+        """Let `cluster`, and who waits for it, wait for others too."""
         new: set[Cluster] = set()
         for c in sorted(others - cluster.ancestors - {cluster}, key=lambda c: -len(c.ancestors)):
             if c not in new:

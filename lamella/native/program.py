@@ -259,7 +259,7 @@ class _Function:
         mine = self.f.op("int64", 0, f"mul i64 %tid, {program.scratch}")
         self.scratch_pointer = self.f.op("ptr", 0, f"getelementptr i8, ptr {scratch.ref}, i64 {mine.ref}")
         if part is not None:
-            self._items(plan, part)
+            self._emit(plan, part)
         else:
             with self._measured("steps" if step else "program"):
                 self._parts(plan)
@@ -338,7 +338,7 @@ class _Function:
         """All of a plan; a long one in functions of their own."""
         items = _items(plan)
         if len(items) <= PART:
-            self._items(plan, items)
+            self._emit(plan, items)
             return
         for start in range(0, len(items), PART):
             part = _Function(self.program, plan, self.step, items[start:start + PART])
@@ -346,7 +346,7 @@ class _Function:
             self.program.texts.append(part.text(name))
             self.f.line(f"call void @{name}({self._arguments})")
 
-    def _items(self, plan: Plan, items: Sequence[Item]) -> None:
+    def _emit(self, plan: Plan, items: Sequence[Item]) -> None:
         for number, position, what in items:
             if number and not position:
                 self._barrier()
@@ -444,7 +444,7 @@ class _Function:
 
         def iteration(i: Val) -> list[Val]:
             self._counters[counter] = i
-            self._items(body, _items(body))
+            self._emit(body, _items(body))
             self._barrier()
             return []
 

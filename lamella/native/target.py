@@ -157,7 +157,7 @@ def _code_generator() -> Any:
     return function
 
 
-PIECE = 1 << 16  # characters
+PIECE = 1 << 16  # characters of text; a piece costs LLVM 2 ms besides its functions
 
 
 class Assembler:
@@ -167,7 +167,7 @@ class Assembler:
     """
 
     def __init__(self, threads: int) -> None:
-        self._pool = ThreadPoolExecutor(threads, "lamella-assembler")
+        self._pool = ThreadPoolExecutor(max(threads, 1), "lamella-assembler")
         self._pieces: list[Future[bytes]] = []
         self._functions: list[str] = []
         self._declarations: set[str] = set()
