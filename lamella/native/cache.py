@@ -11,6 +11,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import lamella.ir
@@ -50,7 +51,8 @@ def load(text: str, donate: Mapping[int, int]) -> Compiled | None:
         fields = json.loads(header)
         if fields.pop("sha256") != hashlib.sha256(code).hexdigest():
             return None
-        return Compiled(code, **fields)
+        ends = list(accumulate(fields.pop("sizes"), initial=0))
+        return Compiled([code[a:b] for a, b in pairwise(ends)], **fields)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -60,11 +62,13 @@ def save(text: str, donate: Mapping[int, int], compiled: Compiled) -> None:
     if not settings.cache_dir:
         return
     target_file = path(text, donate)
-    fields = {k: v for k, v in vars(compiled).items() if k != "code"} | {"sha256": hashlib.sha256(compiled.code).hexdigest()}
+    code = b"".join(compiled.objects)
+    fields = {k: v for k, v in vars(compiled).items() if k != "objects"}
+    fields |= {"sizes": [len(o) for o in compiled.objects], "sha256": hashlib.sha256(code).hexdigest()}
     try:
         target_file.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=target_file.parent, delete=False) as file:
-            file.write(json.dumps(fields).encode() + b"\n" + compiled.code)
+            file.write(json.dumps(fields).encode() + b"\n" + code)
         os.replace(file.name, target_file)
     except OSError:
         return

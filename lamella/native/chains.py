@@ -134,7 +134,7 @@ def find(fusion: Fusion, outer: Callable[[Var], bool], host: Machine) -> tuple[d
     access = {c: Access(fusion, c) for c in fusion.clusters}
     batch = _batch(access)
     free = {c for c, a in access.items() if batch and a.free and c.shape[0] % batch == 0}
-    while True:
+    while free:
         stages = _stages(access, free)
         worth = {s for s in set(stages.values()) if _pays([access[c] for c in free if stages[c] == s], outer, host.l2 // 4)}
         kept = {c for c in free if stages[c] in worth}
@@ -142,7 +142,7 @@ def find(fusion: Fusion, outer: Callable[[Var], bool], host: Machine) -> tuple[d
             break
         free = kept
     if not free or batch < host.cores:
-        return _stages(access, set()), {}
+        return dict.fromkeys(access, 0), {}
     blocks = _block_count(batch, [access[c] for c in free], host)
     return stages, dict.fromkeys(free, blocks)
 
@@ -159,8 +159,9 @@ def _batch(access: Mapping[Cluster, Access]) -> int:
 def _stages(access: Mapping[Cluster, Access], free: set[Cluster]) -> dict[Cluster, int]:
     stages: dict[Cluster, int] = {}
     for c in sorted(access, key=lambda c: len(c.ancestors)):
-        waits = {a: a in free and (c not in free or _meet(access[a], access[c])) for a in c.ancestors}
-        stages[c] = max((stages[a] + wait for a, wait in waits.items()), default=0)
+        last = max(map(stages.__getitem__, c.ancestors), default=0)
+        waits = any(stages[a] == last and a in free and (c not in free or _meet(access[a], access[c])) for a in c.ancestors)
+        stages[c] = last + waits
     return stages
 
 

@@ -39,7 +39,7 @@ class Cluster:
         columns: number of trailing domain axes that row reductions run along; 0 if there are none.
         anchor: the equation that opened it, if not elementwise.
         members: the equations it computes, in order.
-        ancestors: clusters that must run before.
+        ancestors, followers: clusters that must run before and after; `Fusion._depend` keeps both.
         partial: name of the variable that it writes only a part of, with others.
         blocks: pieces of the leading axis that a chain runs it in; 0 outside of chains.
     """
@@ -51,6 +51,7 @@ class Cluster:
     anchor: Eqn | None = None
     members: list[Eqn] = field(default_factory=list)
     ancestors: set[Cluster] = field(default_factory=set)
+    followers: set[Cluster] = field(default_factory=set)
     stores: list[Store] = field(default_factory=list)
     partial: Var | None = None
     blocks: int = 0

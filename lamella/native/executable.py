@@ -26,7 +26,7 @@ class Compiled:
     """What the compiler produces, and the disk cache keeps.
 
     Attributes:
-        code: object file.
+        objects: object files.
         arena: bytes of temporaries.
         scratch: bytes that each thread needs besides.
         serial: whether one thread does all the work.
@@ -35,7 +35,7 @@ class Compiled:
         host_calls: equations that Python computes, each as text.
     """
 
-    code: bytes
+    objects: list[bytes]
     arena: int
     scratch: int
     serial: bool
@@ -50,7 +50,7 @@ class NativeExecutable:
     def __init__(self, graph: Graph, donate: dict[int, int], compiled: Compiled, emit: Callable[[str], str]) -> None:
         """`emit` makes the text of a stage again, for who wants to read it."""
         self.graph, self.donate, self.compiled, self._emit = graph, donate, compiled, emit
-        self._library = Library(compiled.code)
+        self._library = Library(*compiled.objects)
         self.address = self._library.address("run")
         self.run_alone = _RUN_ALONE(self._library.address("run_alone"))
         self.host = HostCalls(compiled.host_calls) if compiled.host_calls else None

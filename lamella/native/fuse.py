@@ -57,6 +57,7 @@ class Fusion:
         self._loads: dict[Cluster, list[tuple[Var, Index]]] = {}
         self._readers: dict[Var, list[tuple[Cluster, Index]]] | None = None
         self._count = 0
+        self._reading: dict[Atom, list[Cluster]] = {}  # loops whose members have that operand
         for eqn in graph.eqns:
             self._place(eqn)
         self._dissolve()
@@ -94,8 +95,7 @@ class Fusion:
         self.clusters.append(cluster)
         self.changed()
         if eqn is not None:
-            cluster.members.append(eqn)
-            self.home.update((v, cluster) for v in eqn.outputs)
+            self._add(cluster, eqn)
         for x in (*(eqn.inputs if eqn else ()), *reads):
             self._depend(cluster, self.needed(x))
         if eqn is not None and cluster.kind in ("contract", *DIRECT):  # these take addresses
@@ -105,10 +105,27 @@ class Fusion:
             self._depend(cluster, frozenset(self.home[r] for r in roots if r in self.home))
         return cluster
 
+    def _add(self, cluster: Cluster, eqn: Eqn) -> None:
+        """Let `cluster` compute `eqn`."""
+        cluster.members.append(eqn)
+        self.home.update((v, cluster) for v in eqn.outputs)
+        if cluster.kind == "loop":
+            for x in eqn.inputs:
+                self._reading.setdefault(x, []).append(cluster)
+        self.changed()
+
     def _depend(self, cluster: Cluster, others: frozenset[Cluster]) -> None:
-        new = {a for c in others for a in (c, *c.ancestors)} - {cluster}
-        for later in [cluster, *(c for c in self.clusters if cluster in c.ancestors)]:
-            later.ancestors |= new
+        """Let `cluster`, and who waits for it, wait for others too."""
+        new: set[Cluster] = set()
+        for c in sorted(others - cluster.ancestors - {cluster}, key=lambda c: -len(c.ancestors)):
+            if c not in new:
+                new |= {c, *c.ancestors}
+        new -= cluster.ancestors
+        later = {cluster, *cluster.followers}
+        for c in later if new else ():
+            c.ancestors |= new
+        for c in new:
+            c.followers |= later
 
     def needed(self, atom: Atom) -> frozenset[Cluster]:
         """The clusters that must have run before `atom` can be evaluated."""
@@ -147,26 +164,21 @@ class Fusion:
                 continue
             if columns:
                 cluster.columns = columns
-            cluster.members.append(eqn)
-            self.home[eqn.output] = cluster
-            self.changed()
+            self._add(cluster, eqn)
             self._depend(cluster, frozenset(outside))
             return True
         return False
 
     def _join_sibling(self, eqn: Eqn) -> bool:
         """Add `eqn` to a loop that reads the same array, so that it is read once (the moments and the weights of an update)."""
-        inputs = {x for x in eqn.inputs if isinstance(x, Var) and x.type.shape == eqn.output.shape}
+        inputs = [x for x in eqn.inputs if isinstance(x, Var) and x.type.shape == eqn.output.shape]
         outside = frozenset(c for x in eqn.inputs for c in self.needed(x))
-        for cluster in reversed(self.clusters):
-            fits = cluster.kind == "loop" and not cluster.columns and not cluster.stores and cluster.shape == eqn.output.shape
-            if not fits or not any(inputs.intersection(e.inputs) for e in cluster.members):
+        for cluster in sorted({c for x in inputs for c in self._reading.get(x, [])}, key=lambda c: -c.number):
+            if cluster.columns or cluster.stores or cluster.shape != eqn.output.shape:
                 continue
             if cluster in outside or any(cluster in c.ancestors for c in outside):
                 continue
-            cluster.members.append(eqn)
-            self.home[eqn.output] = cluster
-            self.changed()
+            self._add(cluster, eqn)
             self._depend(cluster, outside)
             return True
         return False
@@ -296,45 +308,50 @@ class Fusion:
 
     def _dissolve(self) -> None:
         """Inline elementwise clusters whose results one other cluster reads, point by point and just once."""
-        for cluster in list(self.clusters):
+        needed = (*self.graph.outputs, *self.alias, *(x for _, x, _ in self.initial))
+        addressed = {self.root(a) for a in needed if isinstance(a, Var)}
+        readers: dict[Var, set[Cluster]] = {}
+        for cluster in self.clusters:
+            for v, _ in self.loads(cluster):
+                readers.setdefault(v, set()).add(cluster)
+        gone: set[Cluster] = set()
+        for cluster in self.clusters:
             if cluster.kind != "loop" or cluster.columns or cluster.stores:
                 continue
-            users = self._users(cluster)
-            if users is not None and len(users) == 1:
-                for eqn in cluster.members:
-                    del self.home[eqn.output]
-                self.clusters.remove(cluster)
-                for other in self.clusters:
-                    other.ancestors.discard(cluster)
+            mine = {e.output for e in cluster.members}
+            if mine & addressed:
+                continue
+            users = {c for v in mine for c in readers.get(v, ()) if c is not cluster and c not in gone}
+            user = users.pop() if len(users) == 1 else None
+            if user is not None and self._reads_all(user, cluster, mine):
+                for v in mine:
+                    del self.home[v]
+                gone.add(cluster)
                 self.later = {v: waits - {cluster} | cluster.ancestors if cluster in waits else waits
                               for v, waits in self.later.items()}
+                self.forget({cluster})
                 self._needed.clear()
-                self._readers = None
-                for reader in (cluster, *users):  # nobody else's reads change
-                    self._loads.pop(reader, None)
+                del self._loads[user]  # nobody else's reads change
+                for v, _ in self.loads(user):
+                    readers.setdefault(v, set()).add(user)
+        self.clusters = [c for c in self.clusters if c not in gone]
 
-    def _users(self, cluster: Cluster) -> set[Cluster] | None:
-        """Clusters that read `cluster`'s results point by point; None if somebody needs them in memory."""
-        mine = {e.output for e in cluster.members}
-        if any(v in mine for v in self.graph.outputs) or any(self.root(a) in mine for a in self.alias):
-            return None
-        if any(isinstance(x, Var) and self.root(x) in mine for _, x, _ in self.initial):
-            return None
-        users: set[Cluster] = set()
-        for other in self.clusters:
-            if other is cluster or cluster not in other.ancestors:
-                continue
-            loads = self.loads(other)
-            if not any(v in mine for v, _ in loads):
-                continue
-            if other.kind not in ("loop", "reduce", "contract") or (other.kind == "contract" and other.anchor is not None
-                                                                   and any(x in mine for x in other.anchor.inputs)):
-                return None
-            size = other.anchor.inputs[0].type.size if other.kind == "reduce" and other.anchor else math.prod(other.shape)
-            if size != math.prod(cluster.shape) or any(e.primitive.name == "gather" for e in cluster.members):
-                return None
-            users.add(other)
-        return users
+    def forget(self, clusters: set[Cluster]) -> None:
+        """Nobody waits for these clusters any more."""
+        for cluster in clusters:
+            for other in cluster.followers:
+                other.ancestors.discard(cluster)
+            for other in cluster.ancestors:
+                other.followers.discard(cluster)
+
+    def _reads_all(self, user: Cluster, cluster: Cluster, mine: set[Var]) -> bool:
+        """Whether `user` reads `cluster`'s results point by point, not in memory."""
+        if user.kind not in ("loop", "reduce", "contract") or any(e.primitive.name == "gather" for e in cluster.members):
+            return False
+        if user.kind == "contract" and user.anchor is not None and not mine.isdisjoint(user.anchor.inputs):
+            return False
+        size = user.anchor.inputs[0].type.size if user.kind == "reduce" and user.anchor else math.prod(user.shape)
+        return size == math.prod(cluster.shape)
 
     def loads(self, cluster: Cluster) -> list[tuple[Var, Index]]:
         """Variables in memory that `cluster` reads, each with its index over the cluster's domain."""

@@ -6,6 +6,7 @@ An `Ix` is affine in the domain axes plus terms that are only known at run time 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lamella.ir import Atom, Eqn, Var
@@ -45,11 +46,13 @@ def axis(a: int) -> Ix:
     return Ix(((a, 1),))
 
 
+@lru_cache(4096)
 def domain_index(shape: tuple[int, ...], first: int = 0) -> Index:
     """The identity index of a domain; axes of size 1 are the constant 0."""
     return tuple(axis(first + a) if n != 1 else ZERO for a, n in enumerate(shape))
 
 
+@lru_cache(4096)
 def strides(shape: tuple[int, ...]) -> tuple[int, ...]:
     """Element strides of a contiguous array."""
     result = [1] * len(shape)
@@ -69,6 +72,8 @@ def flat(index: Index, shape: tuple[int, ...]) -> Ix:
 def operand_index(x: Atom, out_shape: tuple[int, ...], index: Index) -> Index:
     """The index of an elementwise operand that broadcasts to `out_shape`."""
     shape = x.type.shape
+    if shape == out_shape:
+        return index
     lead = len(out_shape) - len(shape)
     return tuple(index[lead + d] if n == out_shape[lead + d] else ZERO for d, n in enumerate(shape))
 

@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect, insort
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from lamella.errors import CheckError
 from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Var
@@ -66,6 +68,19 @@ class Plan:
     own: set[Buffer] = field(default_factory=set)
     arena: int = 0
     constants: frozenset[Var] = frozenset()
+
+    @cached_property
+    def starts(self) -> dict[Var, Atom]:
+        """The value that a variable holds before its cluster updates it."""
+        return {out: value for out, value, _ in self.fusion.initial}
+
+    @cached_property
+    def started(self) -> dict[Atom, list[Cluster]]:
+        """The clusters that update what begins as that value."""
+        found: dict[Atom, list[Cluster]] = {}
+        for _, value, cluster in self.fusion.initial:
+            found.setdefault(value, []).append(cluster)
+        return found
 
     def buffer(self, var: Var) -> Buffer:
         return self.buffers[self.fusion.root(var)]
@@ -172,9 +187,9 @@ def _in_place(p: Plan, root: Var, donor: Var) -> bool:
     """Whether `root` may be computed in `donor`'s memory; orders the donor's other readers before."""
     fusion = p.fusion
     writer = fusion.home[root]
-    starts = [value for out, value, c in fusion.initial if c is writer and out is root]
-    if starts and starts[0] is not donor:
-        return _after_in_place(p, starts[0], writer, donor)
+    start = p.starts.get(root)
+    if start not in (None, donor):
+        return _after_in_place(p, start, writer, donor)  # type: ignore[arg-type]
     before: set[Cluster] = set()
     for cluster, index in p.fusion.readers(donor):
         if cluster is not writer:
@@ -184,11 +199,10 @@ def _in_place(p: Plan, root: Var, donor: Var) -> bool:
         elif writer.kind == "control":
             if _uses(p, writer, donor) > 1:
                 return False
-        elif not (_updates_there(writer, donor, index) if starts else _same_point(writer, root, donor, index)):
+        elif not (_updates_there(writer, donor, index) if start is not None else _same_point(writer, root, donor, index)):
             return False
-    for _, value, cluster in fusion.initial:  # the start of another update: copied before this writer
-        if value is donor and cluster is not writer:
-            return False
+    if any(cluster is not writer for cluster in p.started.get(donor, ())):  # the start of another update: copied before this writer
+        return False
     fusion._depend(writer, frozenset(before))
     return True
 
@@ -241,8 +255,7 @@ def _place_initial(p: Plan, out: Var, value: Atom, cluster: Cluster) -> None:
 
 def _uses(p: Plan, loop: Cluster, root: Var) -> int:
     """How many operands of a loop are `root`'s memory."""
-    assert loop.anchor is not None
-    return sum(isinstance(x, Var) and p.fusion.root(x) is root for x in loop.anchor.inputs)
+    return sum(c is loop for c, _ in p.fusion.readers(root))
 
 
 def _free_after(p: Plan, root: Var, cluster: Cluster) -> bool:
@@ -291,8 +304,7 @@ def _drop_idle(p: Plan) -> None:
     """Forget loops that store nothing: what they would compute, others compute where they need it."""
     idle = {c for c in p.fusion.clusters if c.kind == "loop" and not c.stores}
     p.fusion.clusters = [c for c in p.fusion.clusters if c not in idle]
-    for cluster in p.fusion.clusters:
-        cluster.ancestors -= idle
+    p.fusion.forget(idle)
     p.fusion.changed()
 
 
@@ -330,7 +342,7 @@ def _phases(p: Plan) -> None:
     stages, blocks = chains.find(p.fusion, lambda v: v in p.buffers and p.buffers[v].kind == "root", machine())
     level: dict[Cluster, int] = {}
     for cluster in sorted(p.fusion.clusters, key=lambda c: len(c.ancestors)):
-        level[cluster] = 1 + max((level[a] for a in cluster.ancestors), default=-1)
+        level[cluster] = 1 + max(map(level.__getitem__, cluster.ancestors), default=-1)
     for stage in sorted(set(stages.values())):
         mine = sorted((c for c in p.fusion.clusters if stages[c] == stage), key=lambda c: (level[c], c.number))
         _cut(p, [c for c in mine if c not in blocks])
@@ -366,7 +378,7 @@ def _allocate(p: Plan) -> None:
     """First fit over phase lifetimes."""
     spans: dict[Buffer, list[int]] = {}
     touched: dict[Buffer, set[Cluster]] = {}
-    outer = {b for v, b in p.buffers.items() if v in p.graph.inputs}
+    outer = {p.buffers[v] for v in p.graph.inputs}
 
     def use(buffer: Buffer, phase: int, cluster: Cluster) -> None:
         if buffer.kind == "arena" and buffer.parent is None and buffer not in outer:
@@ -423,15 +435,20 @@ def first_fit(blocks: Sequence[tuple[int, int, int]]) -> list[int]:
         >>> first_fit([(64, 0, 1), (64, 1, 2), (64, 2, 3)])
         [0, 64, 0]
     """
-    placed: list[tuple[int, int, int, int]] = []
+    placed: list[tuple[int, int, int, int]] = []  # by offset
     offsets = [0] * len(blocks)
+    ends: dict[tuple[int, int, int], int] = {}  # of the last block of that kind: below there is no place for another
     for i in sorted(range(len(blocks)), key=lambda i: -blocks[i][0]):
-        nbytes, first, last = blocks[i]
-        at = 0
-        for offset, size, start, end in sorted(placed):
-            if start <= last and first <= end and at < offset + size and offset < at + _aligned(nbytes):
+        nbytes, first, last = _aligned(blocks[i][0]), *blocks[i][1:]
+        at = ends.get((nbytes, first, last), 0)
+        for j in range(bisect(placed, (at,)) if at else 0, len(placed)):
+            offset, size, start, end = placed[j]
+            if offset >= at + nbytes:
+                break
+            if start <= last and first <= end and at < offset + size:
                 at = offset + size
-        placed.append((at, _aligned(nbytes), first, last))
+        insort(placed, (at, nbytes, first, last))
+        ends[nbytes, first, last] = at + nbytes
         offsets[i] = at
     return offsets
 

@@ -6,16 +6,19 @@ Each pass is one call in `compile`, in this order:
     plan       group equations into kernels (fuse.py), order them, decide what is computed in place, place
                barriers and temporaries: it must know the groups, and the emitters must know the memory     (memory.py)
     emit       a schedule and LLVM IR for each kernel, then the program around them         (loops.py, contraction.py, program.py)
-    assemble   LLVM's code generator, no IR passes: the text is what should run                              (target.py)
+    assemble   LLVM's code generator, no IR passes: the text is what should run. Other threads begin with kernels
+               while the next ones are emitted                                                              (target.py)
 
 The result of all four is kept on disk, keyed by everything that it depends on (cache.py).
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from lamella.ir import Graph, format_graph
 from lamella.native import cache
@@ -25,7 +28,7 @@ from lamella.native.memory import Buffer, donated, plan
 from lamella.native.profiling import ProfiledExecutable, costs
 from lamella.native.program import Program
 from lamella.native.simplify import simplify
-from lamella.native.target import machine, to_assembly, to_object
+from lamella.native.target import Assembler, machine, to_assembly
 from lamella.settings import settings
 
 
@@ -33,14 +36,14 @@ def compile(graph: Graph, donate: Mapping[int, int], profile: bool = False) -> N
     """Compile a graph for this machine, or find it in the cache; with `profile` it counts the time of each kernel."""
     log("graph", lambda: format_graph(graph, sources=True))
     if profile or "profile" in settings.log:
-        program = emit(graph, donate, profile=True)
-        return ProfiledExecutable(graph, dict(donate), assemble(program), lambda stage: code_text(program, stage), costs(program))
+        compiled, program = build(graph, donate, profile=True)
+        return ProfiledExecutable(graph, dict(donate), compiled, lambda stage: code_text(program, stage), costs(program))
     text = format_graph(graph)
     compiled = cache.load(text, donate)
     found = "not found" if compiled is None else "found"
     log("cache", lambda: f"{graph.name}: {found} as {cache.path(text, donate)}" if settings.cache_dir else "off")
     if compiled is None:
-        compiled = build(graph, donate)
+        compiled, _ = build(graph, donate)
         cache.save(text, donate, compiled)
     return NativeExecutable(graph, dict(donate), compiled, lambda stage: code_text(emit(graph, donate), stage))
 
@@ -57,37 +60,45 @@ def code_text(program: Program, stage: str) -> str:
     return text if stage == "llvm" else to_assembly(text)
 
 
-def build(graph: Graph, donate: Mapping[int, int]) -> Compiled:
-    """All passes, without cache."""
+def build(graph: Graph, donate: Mapping[int, int], profile: bool = False) -> tuple[Compiled, Program]:
+    """All passes, without cache; kernels are assembled by other threads while the next ones are emitted."""
     start = time.perf_counter()
-    program = emit(graph, donate)
-    log("time", lambda: f"{graph.name}: emit {(time.perf_counter() - start) * 1e3:.1f} ms")
-    return assemble(program)
+    with collector_paused(), Assembler(settings.threads) as assembler:
+        program = emit(graph, donate, assembler, profile)
+        emitted = time.perf_counter()
+        log("llvm", program.text)
+        log("asm", lambda: to_assembly(program.text()))
+        objects = assembler.finish(program.main(), program.text)
+    took, left = emitted - start, time.perf_counter() - emitted
+    log("time", lambda: f"{graph.name}: emit {took * 1e3:.1f} ms, then assemble {left * 1e3:.1f} ms, "
+                        f"{len(program.functions)} kernels, {sum(map(len, objects))} bytes")
+    return Compiled(objects, program.plan.arena, program.scratch, program.serial, program.barriers, kernel_table(program),
+                    [equation_text(eqn) for eqn in program.host_calls]), program
 
 
-def assemble(program: Program) -> Compiled:
-    """LLVM IR to machine code."""
-    text = program.text()
-    log("llvm", lambda: text)
-    log("asm", lambda: to_assembly(text))
-    start = time.perf_counter()
-    code = to_object(text)
-    log("time", lambda: f"assemble {(time.perf_counter() - start) * 1e3:.1f} ms, {len(program.functions)} kernels, "
-                        f"{len(code)} bytes")
-    return Compiled(code, program.plan.arena, program.scratch, program.serial, program.barriers, kernel_table(program),
-                    [equation_text(eqn) for eqn in program.host_calls])
-
-
-def emit(graph: Graph, donate: Mapping[int, int], profile: bool = False) -> Program:
+def emit(graph: Graph, donate: Mapping[int, int], assembler: Assembler | None = None, profile: bool = False) -> Program:
     """Graph to LLVM IR."""
     simple = simplify(graph)
     log("fuse", lambda: format_graph(simple))
     inputs = [Buffer("root", v.type.nbytes, i) for i, v in enumerate(simple.inputs)]
     planned = plan(simple, inputs, donated(simple.outputs, inputs, donate, len(inputs)))
-    program = Program(planned, machine(), profile)
+    program = Program(planned, machine(), assembler, profile)
     log("schedule", lambda: describe(program))
     log("memory", lambda: f"{graph.name}: arena {planned.arena} bytes, scratch {program.scratch} bytes per thread")
     return program
+
+
+@contextmanager
+def collector_paused() -> Iterator[None]:
+    """Without Python's search for cycles: nearly all objects of a compiler live until it is done, and a fifth of its time went into
+    looking at them again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def kernel_table(program: Program) -> list[tuple[str, str, int, int, bool]]:

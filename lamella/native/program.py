@@ -10,7 +10,7 @@ depend on who computed them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from lamella.ir import Eqn, Literal, Var
@@ -22,7 +22,8 @@ from lamella.native.kernel import Kernel
 from lamella.native.llvm_text import Emitter, Val, index
 from lamella.native.loops import cumsum_kernel, loop_kernel, reduce_kernel, scatter_add_kernel
 from lamella.native.memory import Buffer, Plan
-from lamella.native.target import FLUSH_TEXT, Machine, function_attributes
+from lamella.native.sharing import Shared
+from lamella.native.target import FLUSH_TEXT, Assembler, Machine, function_attributes
 from lamella.native.team import BARRIER_TEXT, CLOCK
 
 EMITTERS: dict[str, Callable[[Plan, Cluster, Machine], Kernel]] = {
@@ -39,6 +40,7 @@ SLOTS = 16  # two slots of 4 words: next step, steps to do alone, stop
 TABLE = 24
 ALONE_FIRST, ALONE_MOST = 16, 1024
 TRY_ALONE_FROM = 16  # steps of a call: a step alone takes twice as long if the others are only waking up, as they are at first
+PART = 256  # kernels and chains per function: the code generator's time grows faster than a function
 ALONE_BELOW = 8  # a program without loops of less work than that many small kernels is run by one thread
 
 
@@ -170,17 +172,21 @@ out:
 class Program:
     """Emits a plan's kernels and the function that runs them."""
 
-    def __init__(self, plan: Plan, host: Machine, profile: bool = False) -> None:
-        """`profile` adds code that counts cycles and calls on thread 0, and gives small kernels to that thread.
+    def __init__(self, plan: Plan, host: Machine, assembler: Assembler | None = None, profile: bool = False) -> None:
+        """Hand each kernel to `assembler` as soon as it is written.
+
+        `profile` adds code that counts cycles and calls on thread 0, and gives small kernels to that thread.
 
         It writes pairs (cycles, calls) to the memory that word PROFILE of the context points to: one for each of `kernels`, then
         those of the barriers, of the steps of outermost loops, and of the whole program.
         """
-        self.plan, self.host, self.profile = plan, host, profile
+        self.plan, self.host, self.assembler, self.profile = plan, host, assembler, profile
         self.kernels: dict[Cluster, Kernel] = {}
         self.names: dict[Cluster, str] = {}
         self.functions: dict[str, str] = {}  # body -> name: equal kernels are compiled once
-        self.declarations: set[str] = set()
+        self._shared = Shared()
+        self.declarations: set[str] = set()  # of what kernels call
+        self.calls: set[str] = set()  # declarations of what the functions around them call
         self.barriers = 0
         self.host_calls: list[Eqn] = []
         self._kernels(plan)
@@ -198,10 +204,20 @@ class Program:
                 self._kernels(plan.bodies[cluster])
             if cluster.kind in ("control", "host"):
                 continue
-            kernel = EMITTERS[cluster.kind](plan, cluster, self.host)
+            kernel = self._shared.kernel(plan, cluster, self._emit)
             self.kernels[cluster] = kernel
-            self.names[cluster] = self.functions.setdefault(kernel.body, f"{cluster.kind}_{len(self.functions)}")
-            self.declarations |= kernel.declarations
+            if kernel.body not in self.functions:
+                self._add(kernel)
+            self.names[cluster] = self.functions[kernel.body]
+
+    def _add(self, kernel: Kernel) -> None:
+        name = self.functions[kernel.body] = f"{kernel.cluster.kind}_{len(self.functions)}"
+        self.declarations |= kernel.declarations
+        if self.assembler is not None:
+            self.assembler.add(f"define hidden void @{name}{kernel.body}", kernel.declarations)
+
+    def _emit(self, plan: Plan, cluster: Cluster) -> Kernel:
+        return EMITTERS[cluster.kind](plan, cluster, self.host)
 
     def _place_kept(self, plan: Plan, start: int) -> int:
         """Give kernels that keep something a place; chains and loops that follow one another use the same memory. The end of it."""
@@ -227,41 +243,68 @@ class Program:
         return all(k.serial for k in self.kernels.values()) or (not self.plan.bodies and work < ALONE_BELOW * kernels.SERIAL_BELOW)
 
     def text(self) -> str:
-        """The module."""
-        kernels = [f"define internal void @{name}{body}" for body, name in self.functions.items()]
-        declarations = sorted(self.declarations | {f"declare i64 @llvm.{m}.i64(i64, i64)" for m in ("smin", "smax")})
-        return "\n".join([*declarations, BARRIER_TEXT, LOOP_TEXT, FLUSH_TEXT, *kernels, *self.texts, function_attributes()]) + "\n"
+        """All of it as one module."""
+        return self._module([f"define hidden void @{name}{body}" for body, name in self.functions.items()], self.declarations)
+
+    def main(self) -> str:
+        """The module of what runs the kernels."""
+        return self._module([f"declare hidden void @{name}{body.partition(' #0 {')[0]}" for body, name in self.functions.items()])
+
+    def _module(self, kernels: Iterable[str], declarations: Iterable[str] = ()) -> str:
+        own = {f"declare i64 @llvm.{m}.i64(i64, i64)" for m in ("smin", "smax")}
+        return "\n".join([*sorted({*declarations, *self.calls, *own}), BARRIER_TEXT, LOOP_TEXT, FLUSH_TEXT, *kernels, *self.texts,
+                          function_attributes()]) + "\n"
+
+
+Item = tuple[int, int, Cluster | Chain]  # number of the phase, position in it, what runs
+
+
+def _items(plan: Plan) -> list[Item]:
+    items: list[Item] = []
+    for number, phase in enumerate(plan.phases):
+        items += [(number, 0, phase)] if isinstance(phase, Chain) else [(number, i, c) for i, c in enumerate(phase)]
+    return items
 
 
 class _Function:
-    """A function of the program: the whole, or one step of an outermost loop."""
+    """A function of the program: the whole, one step of an outermost loop, or a part of these."""
 
-    def __init__(self, program: Program, plan: Plan, step: Buffer | None) -> None:
+    def __init__(self, program: Program, plan: Plan, step: Buffer | None, part: Sequence[Item] | None = None) -> None:
         self.program, self.f, self.step = program, Emitter(), step
         self._pointers = self.f.section()
         self._bases: dict[int, Val] = {}
-        self._addresses: dict[Buffer, Val] = {}
         self._counters: dict[Buffer, Val] = {step: Val("int64", 0, "%i")} if step else {}
         self._begin: Val | None = None  # whether an inner loop is in its first iteration
         scratch = self._word(SCRATCH_WORD)
         mine = self.f.op("int64", 0, f"mul i64 %tid, {program.scratch}")
         self.scratch_pointer = self.f.op("ptr", 0, f"getelementptr i8, ptr {scratch.ref}, i64 {mine.ref}")
-        with self._measured("steps" if step else "program"):
-            self._phases(plan)
+        if part is not None:
+            self._emit(plan, part)
+        else:
+            with self._measured("steps" if step else "program"):
+                self._parts(plan)
         self.f.line("ret void")
-        program.declarations |= self.f.declarations
+        program.calls |= self.f.declarations
+
+    @property
+    def _arguments(self) -> str:
+        return "ptr %ctx, i64 %tid, i64 %nt" + (", i64 %i" if self.step else "")
 
     def text(self, name: str) -> str:
-        counter = ", i64 %i" if self.step else ""
-        return f"define internal void @{name}(ptr %ctx, i64 %tid, i64 %nt{counter}) #0 {{\nentry:\n{self.f.text()}\n}}\n"
+        return f"define internal void @{name}({self._arguments}) #0 {{\nentry:\n{self.f.text()}\n}}\n"
 
     def _word(self, word: int) -> Val:
-        """A pointer from the context, loaded once at the entry."""
+        """A pointer from the context that much needs: loaded once, at the entry."""
         if word not in self._bases:
             with self.f.into(self._pointers):
-                slot = self.f.op("ptr", 0, f"getelementptr i64, ptr %ctx, i64 {word}")
-                self._bases[word] = self.f.op("ptr", 0, f"load ptr, ptr {slot.ref}")
+                self._bases[word] = self._table(word)
         return self._bases[word]
+
+    def _table(self, word: int) -> Val:
+        """A pointer from the context, loaded here: kept from the entry on, thousands of them would wait on the stack for their
+        kernel, and the code generator would take long to put them there."""
+        slot = self.f.op("ptr", 0, f"getelementptr i64, ptr %ctx, i64 {word}")
+        return self.f.op("ptr", 0, f"load ptr, ptr {slot.ref}")
 
     def _address(self, buffer: Buffer, block: Val | None = None) -> Val:
         if buffer.kind == "counter":
@@ -269,16 +312,12 @@ class _Function:
         if buffer.kind == "private":
             return self._private(buffer, block)
         if buffer.kind == "root":
-            return self._word(TABLE + buffer.number)
-        if buffer not in self._addresses:
-            offset, block = 0, buffer
-            while block is not None:  # a loop body's arena is a block of the outer one
-                offset += block.number
-                block = block.parent  # type: ignore[assignment]
-            base = self._word(ARENA)
-            with self.f.into(self._pointers):
-                self._addresses[buffer] = self.f.op("ptr", 0, f"getelementptr i8, ptr {base.ref}, i64 {offset}")
-        return self._addresses[buffer]
+            return self._table(TABLE + buffer.number)
+        offset, outer = 0, buffer
+        while outer is not None:  # a loop body's arena is a block of the outer one
+            offset += outer.number
+            outer = outer.parent  # type: ignore[assignment]
+        return self.f.op("ptr", 0, f"getelementptr i8, ptr {self._word(ARENA).ref}, i64 {offset}")
 
     def _private(self, buffer: Buffer, block: Val | None) -> Val:
         """Where a private array would begin if this thread's memory held the block `block` of it."""
@@ -315,20 +354,30 @@ class _Function:
 
         f.when(f.op("bool", 0, "icmp eq i64 %tid, 0"), count)
 
-    def _phases(self, plan: Plan) -> None:
-        for number, phase in enumerate(plan.phases):
-            if number:
+    def _parts(self, plan: Plan) -> None:
+        """All of a plan; a long one in functions of their own."""
+        items = _items(plan)
+        if len(items) <= PART:
+            self._emit(plan, items)
+            return
+        for start in range(0, len(items), PART):
+            part = _Function(self.program, plan, self.step, items[start:start + PART])
+            name = f"part_{len(self.program.texts)}"
+            self.program.texts.append(part.text(name))
+            self.f.line(f"call void @{name}({self._arguments})")
+
+    def _emit(self, plan: Plan, items: Sequence[Item]) -> None:
+        for number, position, what in items:
+            if number and not position:
                 self._barrier()
-            if isinstance(phase, Chain):
-                self._chain(plan, phase)
-                continue
-            for position, cluster in enumerate(phase):
-                if cluster.kind == "control":
-                    self._loop(plan, cluster)
-                elif cluster.kind == "host":
-                    self._host(plan, cluster)
-                else:
-                    self._call(plan, cluster, position)
+            if isinstance(what, Chain):
+                self._chain(plan, what)
+            elif what.kind == "control":
+                self._loop(plan, what)
+            elif what.kind == "host":
+                self._host(plan, what)
+            else:
+                self._call(plan, what, position)
 
     def _call(self, plan: Plan, cluster: Cluster, position: int) -> None:
         kernel = self.program.kernels[cluster]
@@ -420,7 +469,7 @@ class _Function:
         def iteration(i: Val) -> list[Val]:
             outer, self._begin = self._begin, f.eq(i, lo)
             self._counters[counter] = i
-            self._phases(body)
+            self._emit(body, _items(body))
             self._begin = outer
             self._barrier()
             return []

@@ -15,6 +15,7 @@ import numpy as np
 
 from lamella.ir import PRIMITIVES, Atom, Builder, ContractSpec, Eqn, Graph, Literal, TensorType, Var
 from lamella.ir.primitives.contract import Affine
+from lamella.ir.primitives.elementwise import broadcast_shapes
 from lamella.ir.types import wide
 from lamella.native.indexing import is_unit_reshape, is_view
 from lamella.native.padding import Pieces, add_pads, pad
@@ -69,7 +70,7 @@ class _Rebuild:
             return replaced
         if name == "loop":
             inputs, params = _hoist(self, *_loop_constants(inputs, params))
-        key = (name, tuple(map(_key, inputs)), repr(sorted(params.items(), key=lambda p: p[0])))
+        key = (name, tuple(map(_key, inputs)), repr(sorted(params.items(), key=lambda p: p[0])) if params else "")
         if key in self.seen and name != "loop":
             return list(self.seen[key])
         out = self.b.emit(name, *inputs, **params)
@@ -232,7 +233,7 @@ def _strip_broadcasts(name: str) -> Callable[..., Replacement]:
 
     def rule(r: _Rebuild, *inputs: Atom, **params: Any) -> Replacement:
         identity = _algebra(name, inputs)
-        out_shape = np.broadcast_shapes(*(a.type.shape for a in inputs))
+        out_shape = broadcast_shapes(*(a.type.shape for a in inputs))
         if identity is not None and identity.type.shape == out_shape:
             return [identity]
         for i, atom in enumerate(inputs):
@@ -240,7 +241,7 @@ def _strip_broadcasts(name: str) -> Callable[..., Replacement]:
             if eqn is None:
                 continue
             rest = [a.type.shape for j, a in enumerate(inputs) if j != i] + [eqn.inputs[0].type.shape]
-            if np.broadcast_shapes(*rest) == out_shape:
+            if broadcast_shapes(*rest) == out_shape:
                 slim = [eqn.inputs[0] if j == i else a for j, a in enumerate(inputs)]
                 return r.emit(name, slim, params)
         return None

@@ -42,7 +42,7 @@ def _pad(fusion: Fusion, eqn: Eqn) -> None:
         slab = Var(TensorType(shape, x.dtype), "border")
         fusion.definitions[slab] = Eqn(PRIMITIVES["broadcast"], (value,), {"shape": shape}, (slab,), eqn.source)
         border = fusion.store_part(eqn.output, slab, at)
-        border.ancestors |= home.ancestors  # not earlier than needed: memory is taken from then on
+        fusion._depend(border, frozenset(home.ancestors))  # not earlier than needed: memory is taken from then on
         fusion._depend(home, frozenset((border,)))
     fusion.home[eqn.output] = home
     fusion.changed()

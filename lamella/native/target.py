@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import os
 import platform
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import llvmlite.binding as llvm
 
@@ -129,11 +133,71 @@ def to_object(text: str) -> bytes:
         CompileError: LLVM refuses the text: a bug of the emitter.
     """
     try:
-        module = llvm.parse_assembly(text)
+        module = llvm.parse_assembly(text, llvm.create_context())
         module.verify()
     except RuntimeError as error:
         raise CompileError(f"LLVM refuses the generated code: {error}") from error
-    return _target_machine().emit_object(module)
+    lib = llvm.ffi.lib
+    with llvm.ffi.OutputString() as message:
+        buffer = _code_generator()(_target_machine(), module, 1, message)
+        if not buffer:
+            raise CompileError(f"LLVM can't generate code: {message}")
+    try:
+        return ctypes.string_at(lib.LLVMPY_GetBufferStart(buffer), lib.LLVMPY_GetBufferSize(buffer))
+    finally:
+        lib.LLVMPY_DisposeMemoryBuffer(buffer)
+
+
+@cache
+def _code_generator() -> Any:
+    """LLVM's function without the lock that llvmlite holds around every call: modules of different contexts share nothing."""
+    locked = llvm.ffi.lib.LLVMPY_TargetMachineEmitToMemory
+    function = ctypes.CDLL(llvm.ffi.lib._name, handle=llvm.ffi.lib._handle).LLVMPY_TargetMachineEmitToMemory
+    function.argtypes, function.restype = locked.argtypes, locked.restype
+    return function
+
+
+PIECE = 1 << 16  # characters of text; a piece costs LLVM 2 ms besides its functions
+
+
+class Assembler:
+    """Object code of a program, piece by piece, by other threads while more of it is written.
+
+    Where a piece ends depends on the text alone, so the code does not depend on the number of threads.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(max(threads, 1), "lamella-assembler")
+        self._pieces: list[Future[bytes]] = []
+        self._functions: list[str] = []
+        self._declarations: set[str] = set()
+
+    def __enter__(self) -> Assembler:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def add(self, function: str, declarations: set[str]) -> None:
+        """A function, and declarations of what it calls."""
+        self._functions.append(function)
+        self._declarations |= declarations
+        if sum(map(len, self._functions)) >= PIECE:
+            self._send()
+
+    def _send(self) -> None:
+        text = "\n".join([*sorted(self._declarations), *self._functions, function_attributes()]) + "\n"
+        self._pieces.append(self._pool.submit(to_object, text))
+        self._functions, self._declarations = [], set()
+
+    def finish(self, rest: str, whole: Callable[[], str]) -> list[bytes]:
+        """The code of all functions and of the module `rest`; of the module `whole` instead if there is little of it."""
+        if not self._pieces:
+            return [to_object(whole())]
+        if self._functions:
+            self._send()
+        last = to_object(rest)
+        return [*(piece.result() for piece in self._pieces), last]
 
 
 def to_assembly(text: str) -> str:
@@ -143,10 +207,11 @@ def to_assembly(text: str) -> str:
 class Library:
     """Loaded machine code; keep it alive while its functions may run."""
 
-    def __init__(self, code: bytes) -> None:
+    def __init__(self, *objects: bytes) -> None:
         empty = llvm.parse_assembly("")
         self._engine = llvm.create_mcjit_compiler(empty, _target_machine())
-        self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+        for code in objects:
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(code))
         self._engine.finalize_object()
 
     def address(self, name: str) -> int:

@@ -24,6 +24,8 @@ ANY = ("bool",) + NUMBERS
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The common shape by numpy's rule, or ShapeError that names all shapes."""
+    if len({*shapes, ()}) <= 2:  # all of one shape, but for scalars
+        return max(shapes, key=len)
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
