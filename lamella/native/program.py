@@ -296,24 +296,40 @@ class _Function:
         f.when(f.op("bool", 0, "icmp eq i64 %tid, 0"), count)
 
     def _phases(self, plan: Plan) -> None:
-        for number, phase in enumerate(plan.phases):
-            if number:
+        follows_solo = True
+        for phase in plan.phases:
+            solo = self._is_solo(phase)
+            if not (solo and follows_solo) and phase is not plan.phases[0]:
                 self._barrier()
+            follows_solo = solo
             if isinstance(phase, Chain):
                 self._chain(plan, phase)
                 continue
-            for position, cluster in enumerate(phase):
+            small = 0  # work of the phase's small kernels so far
+            for cluster in phase:
                 if cluster.kind == "control":
                     self._loop(plan, cluster)
                 elif cluster.kind == "host":
                     self._host(plan, cluster)
                 else:
-                    self._call(plan, cluster, position)
+                    kernel = self.program.kernels[cluster]
+                    turn = 0 if solo or self.program.profile else small // kernels.SERIAL_BELOW
+                    small += kernel.work if kernel.serial else 0
+                    self._call(cluster, turn)
 
-    def _call(self, plan: Plan, cluster: Cluster, position: int) -> None:
+    def _is_solo(self, phase: list[Cluster]) -> bool:
+        """Whether thread 0 runs a phase alone, because what others could do meanwhile is not worth a meeting. Between two such phases
+        nobody waits for anybody."""
+        known = self.program.kernels
+        if isinstance(phase, Chain) or not all(c in known and known[c].serial for c in phase):
+            return False
+        work = [known[c].work for c in phase]
+        return sum(work) - max(work) < kernels.SERIAL_BELOW
+
+    def _call(self, cluster: Cluster, turn: int) -> None:
         kernel = self.program.kernels[cluster]
         with self._measured(cluster):
-            self._share(kernel, position, lambda lo, hi: self._run(cluster, lo, hi))
+            self._share(kernel, turn, lambda lo, hi: self._run(cluster, lo, hi))
 
     def _run(self, cluster: Cluster, lo: str, hi: str, block: Val | None = None) -> None:
         """Call a kernel for a range of its units."""
@@ -345,12 +361,12 @@ class _Function:
 
         f.loop(first, last, 1, block)
 
-    def _share(self, kernel: Kernel, position: int, call: Callable[[str, str], None]) -> None:
-        """Call a kernel for this thread's units."""
+    def _share(self, kernel: Kernel, turn: int, call: Callable[[str, str], None]) -> None:
+        """Call a kernel for this thread's units; a small kernel is one thread's, in turn."""
         f = self.f
-        if kernel.serial:  # small kernels of one phase go to different threads, but where thread 0 has the clock
-            turn = f.op("int64", 0, f"urem i64 {0 if self.program.profile else position}, %nt")
-            mine = f.op("bool", 0, f"icmp eq i64 {turn.ref}, %tid")
+        if kernel.serial:
+            rank = f.op("int64", 0, f"urem i64 {turn}, %nt")
+            mine = f.op("bool", 0, f"icmp eq i64 {rank.ref}, %tid")
             f.when(mine, lambda: call("0", str(kernel.units)))
             return
         low = f.op("int64", 0, f"mul i64 %tid, {kernel.units}")
