@@ -24,6 +24,8 @@ ANY = ("bool",) + NUMBERS
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
     """The common shape by numpy's rule, or ShapeError that names all shapes."""
+    if len(set(shapes)) == 1:
+        return shapes[0]
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
