@@ -318,8 +318,8 @@ class _Function:
                     self._call(cluster, turn)
 
     def _is_solo(self, phase: list[Cluster]) -> bool:
-        """Whether thread 0 runs a phase alone, because what others could do meanwhile is not worth a meeting. Between two such phases
-        nobody waits for anybody."""
+        """Whether thread 0 runs a phase alone: what others could do meanwhile is not worth a meeting. No barrier stands between two
+        such phases."""
         known = self.program.kernels
         if isinstance(phase, Chain) or not all(c in known and known[c].serial for c in phase):
             return False

@@ -43,7 +43,7 @@ def are_even(thresholds: Sequence[float]) -> bool:
 
 
 def _sums_from_above(weights: Tensor, positive: Tensor, places: Tensor, number: int) -> tuple[Tensor, Tensor]:
-    """For each of `number` places and each column: Σ of the weights whose place is at least that one, of positives and of others."""
+    """For each of `number` places and each column, Σ of the weights whose place is at least that one: of positives, of others."""
     columns = weights.shape[1]
     row = places + ops.where(positive, 0, number)
     flat = row * columns + ops.expand_dims(ops.arange(columns, dtype="int32"), 0)
@@ -80,10 +80,12 @@ def count(y_true: Tensor, y_pred: Tensor, weights: Tensor | None, thresholds: Se
     """
     weights = ops.ones(y_pred.shape, "float64") if weights is None else ops.cast(weights, "float64")
     n, place = len(thresholds), _place(y_pred, thresholds, even)
-    # Without even thresholds, a place of 0 means below all of them.
-    hits, alarms = _sums_from_above(weights, y_true != 0, place, n if even else n + 1)
-    above = [sums if even else sums[1:] for sums in (hits, alarms)]
-    return Counts(*above, alarms[:1] - above[1], hits[:1] - above[0])
+    positive = y_true != 0
+    first = 0 if even else 1  # without even thresholds, a place of 0 means below all of them
+    hits, alarms = (sums[first:] for sums in _sums_from_above(weights, positive, place, n + first))
+    positives, negatives = (ops.sum(ops.where(kind, weights, 0.0), axis=0, keepdims=True)
+                            for kind in (positive, ops.logical_not(positive)))
+    return Counts(hits, alarms, negatives - alarms, positives - hits)
 
 
 def ratio(part: Any, rest: Any) -> Tensor:

@@ -115,7 +115,7 @@ class ConfusionMetric(Metric):
         y_pred, y_true, weights = self._prepared(y_true, y_pred, sample_weight)
         # A single threshold is a number of the graph, so that metrics of equal thresholds share their comparisons.
         thresholds = self.thresholds[0] if len(self.thresholds) == 1 else np.reshape(self.thresholds, (-1, 1))
-        above = ops.expand_dims(y_pred, 0) > ops.cast(thresholds, y_pred.dtype)
+        above = ops.expand_dims(y_pred, 0) > ops.convert_to_tensor(thresholds, y_pred.dtype)
         positive = ops.expand_dims(y_true != 0, 0)
         cells = {
             "true_positives": lambda: ops.logical_and(positive, above),
