@@ -413,3 +413,39 @@ def test_an_inner_loop_packs_its_weights_anew_in_each_step_of_the_outer_one(thre
     assert "packed once" in exe.text("schedule")
     for got, want in zip(exe(*arrays), evaluate(graph, arrays), strict=True):
         np.testing.assert_allclose(got, want, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32"])
+@pytest.mark.parametrize(("bins", "places"), [(1, (70,)), (4, (1000,)), (8, (40, 33)), (9, (300,))])
+def test_many_numbers_added_to_few(bins, places, dtype):
+    """Places out of range count as the nearest one, whether sums are masked (up to 8 bins) or scattered."""
+    b = Builder()
+    graph = b.build([b.scatter_add(b.input(TensorType((bins,), dtype)), b.input(TensorType(places, "int32")),
+                                   b.input(TensorType(places, dtype)))])
+    rng = np.random.default_rng(0)
+    arrays = [draw(rng, ((bins,), dtype)), draw(rng, (places, "int32", -2, bins + 1)), draw(rng, (places, dtype))]
+    assert_close(graph, arrays, 64.0)
+
+
+def small_chain(rows: int) -> Graph:
+    """Two sums over rows, each of what needs the one before: four kernels that wait for each other."""
+    b = Builder()
+    x = b.input(TensorType((rows, 40), "float32"))
+    for _ in range(2):
+        x = b.mul(x, b.sin(b.reduce_sum(x, axes=(0,))))
+    return b.build([x])
+
+
+def test_small_kernels_need_no_barriers():
+    assert executor.compile(small_chain(8)).cost()["barriers"] == 0
+    assert executor.compile(small_chain(8000)).cost()["barriers"] > 0
+
+
+def test_sums_over_rows_of_one_column_run_in_vectors():
+    b = Builder()
+    x = b.input(TensorType((1000, 1), "float32"))
+    exe = executor.compile(b.build([b.reduce_sum(x, axes=(0,)), b.reduce_max(x, axes=(0, 1))]))
+    assert "columns 1000" in exe.text("schedule")
+    values = np.random.default_rng(0).integers(-9, 9, (1000, 1)).astype(np.float32)
+    total, top = exe(values)
+    assert total.shape == (1,) and total[0] == values.sum() and top == values.max()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -54,13 +55,21 @@ _TUPLES = ("loop", "cond", "call", "custom_gradient")
 def _evaluate(name: str, values: list[TensorLike], params: dict[str, Any]) -> list[np.ndarray]:
     primitive = PRIMITIVES[name]
     arrays = [x._concrete() for x in values]
+    types = tuple([(a.shape, a.dtype) for a in arrays])
     try:
-        primitive.type_rule(*(TensorType(a.shape, dtype_name(a.dtype)) for a in arrays), **params)
+        _check(name, types, **params) if params else _check_once(name, types)
     except (ShapeError, DTypeError) as error:
         raise type(error)(f"{name}: {error}" + (f" (in {state.scope})" if state.scope else "")) from None
     if name in _ALIASING:  # a variable's array changes in place: its views must not outlive this call
         arrays = [a if type(x) is Tensor else a.copy() for x, a in zip(values, arrays, strict=True)]
     return list(apply(primitive, arrays, params))
+
+
+def _check(name: str, types: tuple[tuple[tuple[int, ...], np.dtype], ...], **params: Any) -> None:
+    PRIMITIVES[name].type_rule(*(TensorType(shape, dtype_name(dtype)) for shape, dtype in types), **params)
+
+
+_check_once = functools.lru_cache(1024)(_check)  # most eager operations repeat what was right before
 
 
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, ragged: bool | None = None) -> Tensor:

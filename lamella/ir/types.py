@@ -36,6 +36,8 @@ def dtype_name(dtype: object) -> str:
         >>> dtype_name(np.float32)
         'float32'
     """
+    if isinstance(dtype, np.dtype) and dtype in _NAMES:
+        return _NAMES[dtype]
     if isinstance(dtype, str) and dtype in _NUMPY:
         return dtype
     try:

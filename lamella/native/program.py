@@ -256,14 +256,7 @@ class Program:
                           function_attributes()]) + "\n"
 
 
-Item = tuple[int, int, Cluster | Chain]  # number of the phase, position in it, what runs
-
-
-def _items(plan: Plan) -> list[Item]:
-    items: list[Item] = []
-    for number, phase in enumerate(plan.phases):
-        items += [(number, 0, phase)] if isinstance(phase, Chain) else [(number, i, c) for i, c in enumerate(phase)]
-    return items
+Item = tuple[bool, int, Cluster | Chain]  # whether a barrier comes first, which thread's turn a small kernel is, what runs
 
 
 class _Function:
@@ -356,7 +349,7 @@ class _Function:
 
     def _parts(self, plan: Plan) -> None:
         """All of a plan; a long one in functions of their own."""
-        items = _items(plan)
+        items = self._items(plan)
         if len(items) <= PART:
             self._emit(plan, items)
             return
@@ -366,9 +359,36 @@ class _Function:
             self.program.texts.append(part.text(name))
             self.f.line(f"call void @{name}({self._arguments})")
 
+    def _items(self, plan: Plan) -> list[Item]:
+        items: list[Item] = []
+        follows_solo = True
+        for number, phase in enumerate(plan.phases):
+            solo = self._is_solo(phase)
+            barrier = number > 0 and not (solo and follows_solo)
+            follows_solo = solo
+            if isinstance(phase, Chain):
+                items.append((barrier, 0, phase))
+                continue
+            small = 0  # work of the phase's small kernels so far
+            for position, cluster in enumerate(phase):
+                turn = 0 if solo or self.program.profile else small // kernels.SERIAL_BELOW
+                kernel = self.program.kernels.get(cluster)
+                small += kernel.work if kernel and kernel.serial else 0
+                items.append((barrier and not position, turn, cluster))
+        return items
+
+    def _is_solo(self, phase: list[Cluster]) -> bool:
+        """Whether thread 0 runs a phase alone: what others could do meanwhile is not worth a meeting. No barrier stands between two
+        such phases."""
+        known = self.program.kernels
+        if isinstance(phase, Chain) or not all(c in known and known[c].serial for c in phase):
+            return False
+        work = [known[c].work for c in phase]
+        return sum(work) - max(work) < kernels.SERIAL_BELOW
+
     def _emit(self, plan: Plan, items: Sequence[Item]) -> None:
-        for number, position, what in items:
-            if number and not position:
+        for barrier, turn, what in items:
+            if barrier:
                 self._barrier()
             if isinstance(what, Chain):
                 self._chain(plan, what)
@@ -377,12 +397,12 @@ class _Function:
             elif what.kind == "host":
                 self._host(plan, what)
             else:
-                self._call(plan, what, position)
+                self._call(what, turn)
 
-    def _call(self, plan: Plan, cluster: Cluster, position: int) -> None:
+    def _call(self, cluster: Cluster, turn: int) -> None:
         kernel = self.program.kernels[cluster]
         with self._measured(cluster):
-            self._share(kernel, position, lambda lo, hi: self._run(cluster, lo, hi, self._begin))
+            self._share(kernel, turn, lambda lo, hi: self._run(cluster, lo, hi, self._begin))
 
     def _run(self, cluster: Cluster, lo: str, hi: str, fresh: Val | None, block: Val | None = None) -> None:
         """Call a kernel for a range of its units."""
@@ -418,12 +438,12 @@ class _Function:
 
         f.loop(first, last, 1, block)
 
-    def _share(self, kernel: Kernel, position: int, call: Callable[[str, str], None]) -> None:
-        """Call a kernel for this thread's units."""
+    def _share(self, kernel: Kernel, turn: int, call: Callable[[str, str], None]) -> None:
+        """Call a kernel for this thread's units; a small kernel is one thread's, in turn."""
         f = self.f
-        if kernel.serial:  # small kernels of one phase go to different threads, but where thread 0 has the clock
-            turn = f.op("int64", 0, f"urem i64 {0 if self.program.profile else position}, %nt")
-            mine = f.op("bool", 0, f"icmp eq i64 {turn.ref}, %tid")
+        if kernel.serial:
+            rank = f.op("int64", 0, f"urem i64 {turn}, %nt")
+            mine = f.op("bool", 0, f"icmp eq i64 {rank.ref}, %tid")
             f.when(mine, lambda: call("0", str(kernel.units)))
             return
         low = f.op("int64", 0, f"mul i64 %tid, {kernel.units}")
@@ -469,7 +489,7 @@ class _Function:
         def iteration(i: Val) -> list[Val]:
             outer, self._begin = self._begin, f.eq(i, lo)
             self._counters[counter] = i
-            self._emit(body, _items(body))
+            self._emit(body, self._items(body))
             self._begin = outer
             self._barrier()
             return []

@@ -94,8 +94,8 @@ class Signature:
         root = self._plan.fusion.root(var)
         buffer = self._plan.buffers.get(root)
         self._parts += [var.type.shape, var.type.dtype, root.type.shape, buffer.kind if buffer else None,
-                        root in self._plan.constants, self._numbers.setdefault(var, len(self._numbers)), self._numbers.setdefault(root, len(self._numbers)),
-                        self._places.setdefault(buffer, len(self._places))]
+                        root in self._plan.constants, self._numbers.setdefault(var, len(self._numbers)),
+                        self._numbers.setdefault(root, len(self._numbers)), self._places.setdefault(buffer, len(self._places))]
 
     def _index(self, index: Index) -> None:
         for ix in index:

@@ -271,10 +271,13 @@ def _reduce(name: str) -> Callable[..., Replacement]:
             return [r.one("broadcast", neutral, shape=shape) if shape else neutral]
         if not axes:
             return [x]
-        if len(long) == len(axes):
-            return None
         if not long:
             return [r.one("reshape", x, shape=shape)]
+        rank = max(long) + 1
+        if x.type.shape[rank:] and set(x.type.shape[rank:]) == {1}:  # a sum over the rows of (n, 1) is one along the last axis
+            return [r.one("reshape", r.one(name, r.one("reshape", x, shape=x.type.shape[:rank]), axes=long), shape=shape)]
+        if len(long) == len(axes):
+            return None
         return [r.one("reshape", r.one(name, x, axes=long), shape=shape)]
 
     return rule
@@ -303,6 +306,26 @@ def _split_sum(r: _Rebuild, x: Atom, axes: tuple[int, ...]) -> Replacement:
     wider = r.one("cast", r.one("reshape", x, shape=split), dtype=wide(x.type.dtype))
     partial = r.one("reduce_sum", wider, axes=(first + 1,))
     return [r.one("cast", r.one("reduce_sum", partial, axes=(first,)), dtype=x.type.dtype)]
+
+
+FEW_BINS = 8
+MANY_PER_BIN = 16
+
+
+def _scatter_add(r: _Rebuild, x: Atom, indices: Atom, updates: Atom) -> Replacement:
+    """Many numbers added to few: a masked sum for each, in vectors. One after the other, every addition to a bin in memory would
+    wait for the one before."""
+    bins = x.type.size
+    if x.type.ndim != 1 or bins > FEW_BINS or updates.type.size < bins * MANY_PER_BIN:
+        return None
+    low, high = (Literal(n, indices.type.dtype) for n in (0, bins - 1))
+    at = r.one("min", r.one("max", indices, low), high)
+    number, total = r.one("iota", shape=(bins,), axis=0, dtype="int32"), Literal(0, x.type.dtype)
+    for k in range(bins):
+        mine = r.one("select", r.one("eq", at, Literal(k, indices.type.dtype)), updates, Literal(0, x.type.dtype))
+        mine = r.one("reduce_sum", mine, axes=tuple(range(updates.type.ndim)))
+        total = r.one("select", r.one("eq", number, Literal(k, "int32")), mine, total)
+    return [r.one("add", x, total)]
 
 
 def _argmax(r: _Rebuild, x: Atom, axis: int) -> Replacement:
@@ -539,6 +562,7 @@ _RULES: dict[str, Callable[..., Replacement]] = {
     "stop_gradient": _identity, "call": _call, "custom_gradient": _custom_gradient, "cond": _cond, "cast": _cast,
     "reshape": _reshape, "transpose": _transpose,
     "broadcast": _broadcast, "argmax": _argmax, "sort": _sort, "contract": _contract, "reduce_sum": _reduce_sum, "pad": pad,
+    "scatter_add": _scatter_add,
     "add": lambda r, x, y: add_pads(r, x, y) or _strip_broadcasts("add")(r, x, y),
 }
 _RULES |= {name: _strip_broadcasts(name) for name, p in PRIMITIVES.items() if p.kind == "elementwise" and name not in _RULES}

@@ -42,12 +42,15 @@ def are_even(thresholds: Sequence[float]) -> bool:
     return n > 2 and bool(np.allclose(thresholds, even_thresholds(n), rtol=0, atol=settings.epsilon))
 
 
-def _sums_from_above(values: Tensor, places: Tensor, number: int) -> Tensor:
-    """For each of `number` places and each column: Σ of the values whose place is at least that one."""
-    columns = values.shape[1]
-    flat = ops.reshape(places * columns + ops.expand_dims(ops.arange(columns, dtype="int32"), 0), (-1,))
-    sums = ops.segment_sum(ops.reshape(ops.cast(values, "float64"), (-1,)), flat, number * columns)
-    return ops.flip(ops.cumsum(ops.flip(ops.reshape(sums, (number, columns)), axis=0), axis=0), axis=0)
+def _sums_from_above(weights: Tensor, positive: Tensor, places: Tensor, number: int) -> tuple[Tensor, Tensor]:
+    """For each of `number` places and each column, Σ of the weights whose place is at least that one: of positives, of others."""
+    columns = weights.shape[1]
+    row = places + ops.where(positive, 0, number)
+    flat = row * columns + ops.expand_dims(ops.arange(columns, dtype="int32"), 0)
+    sums = ops.segment_sum(ops.reshape(weights, (-1,)), ops.reshape(flat, (-1,)), 2 * number * columns)
+    sums = ops.flip(ops.reshape(sums, (2, number, columns)), axis=1)
+    above = ops.flip(ops.cumsum(sums, axis=1), axis=1)
+    return above[0], above[1]
 
 
 def _place(y_pred: Tensor, thresholds: Sequence[float], even: bool) -> Tensor:
@@ -75,19 +78,14 @@ def count(y_true: Tensor, y_pred: Tensor, weights: Tensor | None, thresholds: Se
         >>> count(one, one * 0.7, None, [0.0, 0.5, 1.0], True).true_positives.numpy().ravel().tolist()
         [1.0, 1.0, 0.0]
     """
-    positive = ops.cast(y_true != 0, "float32")
-    negative = 1.0 - positive
-    if weights is not None:
-        positive, negative = positive * weights, negative * weights
-    n = len(thresholds)
-    place = _place(y_pred, thresholds, even)
-    above = []
-    for values in (positive, negative):
-        # A place of 0 without even thresholds means below all of them.
-        sums = _sums_from_above(values, place, n if even else n + 1)
-        above.append(sums if even else sums[1:])
-    totals = [ops.sum(ops.cast(values, "float64"), axis=0, keepdims=True) for values in (positive, negative)]
-    return Counts(above[0], above[1], totals[1] - above[1], totals[0] - above[0])
+    weights = ops.ones(y_pred.shape, "float64") if weights is None else ops.cast(weights, "float64")
+    n, place = len(thresholds), _place(y_pred, thresholds, even)
+    positive = y_true != 0
+    first = 0 if even else 1  # without even thresholds, a place of 0 means below all of them
+    hits, alarms = (sums[first:] for sums in _sums_from_above(weights, positive, place, n + first))
+    positives, negatives = (ops.sum(ops.where(kind, weights, 0.0), axis=0, keepdims=True)
+                            for kind in (positive, ops.logical_not(positive)))
+    return Counts(hits, alarms, negatives - alarms, positives - hits)
 
 
 def ratio(part: Any, rest: Any) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor, Variable
@@ -111,7 +113,9 @@ class ConfusionMetric(Metric):
             ShapeError: the shapes do not fit.
         """
         y_pred, y_true, weights = self._prepared(y_true, y_pred, sample_weight)
-        above = ops.expand_dims(y_pred, 0) > ops.reshape(ops.convert_to_tensor(self.thresholds, y_pred.dtype), (-1, 1))
+        # A single threshold is a number of the graph, so that metrics of equal thresholds share their comparisons.
+        thresholds = self.thresholds[0] if len(self.thresholds) == 1 else np.reshape(self.thresholds, (-1, 1))
+        above = ops.expand_dims(y_pred, 0) > ops.convert_to_tensor(thresholds, y_pred.dtype)
         positive = ops.expand_dims(y_true != 0, 0)
         cells = {
             "true_positives": lambda: ops.logical_and(positive, above),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from lamella import ops
 from lamella.frontend import Tensor, Variable
@@ -30,8 +31,8 @@ class Moments:
     def update(self, y_true: Tensor, y_pred: Tensor, weights: Tensor | None) -> None:
         """Add a batch, (samples, columns)."""
         t, p = ops.cast(y_true, "float64"), ops.cast(y_pred, "float64")
-        w = ops.ones_like(t) if weights is None else ops.cast(weights, "float64")
-        count = ops.sum(w, axis=0)
+        w: Any = 1.0 if weights is None else ops.cast(weights, "float64")
+        count = ops.full(t.shape[1:], t.shape[0], "float64") if weights is None else ops.sum(w, axis=0)
         mean_t, mean_p = (ops.divide_no_nan(ops.sum(w * x, axis=0), count) for x in (t, p))
         dt, dp = t - mean_t, p - mean_p
         batch = [ops.sum(w * a * b, axis=0) for a, b in ((dt, dt), (dp, dp), (dt, dp))]
