@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> tuple[float, float]:
     """Train, evaluate, print; return the test accuracy of the baseline and of the LSTM."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--words", type=int, default=12_000, help="per language")
-    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--short", action="store_true", help="500 words per language and at most two epochs")
@@ -85,7 +85,9 @@ def main(arguments: list[str] | None = None) -> tuple[float, float]:
     baseline_accuracy = float(baseline.score(words[:test], languages[:test]))
 
     model = build(len(letters))
-    model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    steps = epochs * -(-(len(x) - test) // options.batch_size)
+    schedule = tf.keras.optimizers.schedules.CosineDecay(0.005, decay_steps=steps)
+    model.compile(optimizer=tf.keras.optimizers.Adam(schedule), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.summary()
     model.fit(
         x[test:],
