@@ -4,6 +4,8 @@ python examples/autoencoder_fashion_mnist.py      # --plot "" draws no picture (
 python examples/autoencoder_fashion_mnist.py --short
 
 The baseline is the best that a linear map can do with as many numbers: a principal component analysis.
+
+In full: mean squared error 0.0073 after 15 epochs, 1.4 minutes on two cores; the components leave 0.0151.
 """
 
 import argparse

@@ -102,7 +102,7 @@ def draw(history: dict[str, list[float]], steps: int, path: str) -> None:
 def main(arguments: list[str] | None = None) -> tuple[float, str]:
     """Train, print a sample; return the validation loss in nats per character, and the sample."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--epochs", type=int, default=30)
     parser.add_argument("--steps", type=int, default=200, help="per epoch")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--plot", default="gpt_stdlib.png", help="where the curve of the loss goes; empty: none is drawn")
