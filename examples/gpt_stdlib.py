@@ -91,8 +91,8 @@ def draw(history: dict[str, list[float]], steps: int, path: str) -> None:
         print("matplotlib is not installed: no curve")
         return
     axes = (figure := Figure(layout="constrained")).subplots()
-    for name, label in (("loss", "training"), ("val_loss", "validation")):
-        axes.plot(steps * np.arange(1, len(history[name]) + 1), history[name], label=label)
+    for name, label, place in (("loss", "training", 0.5), ("val_loss", "validation", 1)):  # a mean over the epoch; at its end
+        axes.plot(steps * (np.arange(len(history[name])) + place), history[name], label=label)
     axes.set(xlabel="step", ylabel="nats per character")
     axes.legend()
     figure.savefig(path)
@@ -142,7 +142,7 @@ def main(arguments: list[str] | None = None) -> tuple[float, str]:
     start = time.perf_counter()
     prompt = valid[0, :-1]
     written = write(model, prompt, length)
-    print(f"{length} characters in {time.perf_counter() - start:.2f} s, compilation included:\n")
+    print(f"{length} characters after a prompt of {context} (up to |), {time.perf_counter() - start:.2f} s with compilation:\n")
     print(bytes(prompt.astype(np.uint8)).decode("ascii") + "|" + written)
     return loss, written
 

@@ -83,7 +83,7 @@ def word_lists():
     """Instead of Debian's: words whose letters show their language."""
     rng, alphabet = np.random.default_rng(0), np.array(list("abcdefghijklmnop"))
     likely = np.repeat(np.eye(8), 2, axis=1) * 4 + 1
-    return [{"".join(rng.choice(alphabet, 9, p=p / p.sum())) for _ in range(600)} for p in likely]
+    return [dict.fromkeys("".join(rng.choice(alphabet, 9, p=p / p.sum())) for _ in range(600)) for p in likely]
 
 
 def test_lstm_languages(example, monkeypatch, capsys):
