@@ -98,6 +98,18 @@ class Node:
         return tree.map_structure(put, self.args), tree.map_structure(put, self.kwargs)
 
 
+def is_keras_tensor(x: Any) -> bool:
+    """Whether `x` is a symbolic tensor.
+
+    Source: keras.utils.is_keras_tensor.
+
+    Example:
+        >>> is_keras_tensor(KerasTensor((None, 3))), is_keras_tensor(3.0)
+        (True, False)
+    """
+    return isinstance(x, KerasTensor)
+
+
 def is_symbolic(structure: Any) -> bool:
     """Whether a tree holds a symbolic tensor."""
     return any(isinstance(leaf, KerasTensor) for leaf in tree.flatten(structure))
