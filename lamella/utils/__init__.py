@@ -14,6 +14,7 @@ from lamella.nn.custom_objects import get_registered_object as get_registered_ob
 from lamella.nn.custom_objects import register_keras_serializable as register_keras_serializable
 from lamella.nn.layers.keras_tensor import get_source_inputs as get_source_inputs
 from lamella.nn.layers.keras_tensor import is_keras_tensor as is_keras_tensor
+from lamella.utils import bounding_boxes as bounding_boxes
 from lamella.utils.arrays import normalize as normalize
 from lamella.utils.arrays import pad_sequences as pad_sequences
 from lamella.utils.arrays import to_categorical as to_categorical
