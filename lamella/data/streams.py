@@ -102,8 +102,9 @@ class Stream:
         if self._seed is not None and count is not None:
             numbers = permutation(count, self._seed, self._passes).tolist()
             self._passes += 1
-        if self.source.workers > 1:
-            return made_ahead(self.source.__getitem__, numbers, self.source.workers, self.source.max_queue_size)
+        workers = getattr(self.source, "workers", 1)
+        if workers > 1:
+            return made_ahead(self.source.__getitem__, numbers, workers, self.source.max_queue_size)
         return (self.source[i] for i in numbers)
 
 
