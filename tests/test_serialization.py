@@ -137,7 +137,7 @@ def recurrent(k):
         k.Input((5,)), k.layers.Embedding(7, 4, mask_zero=True, name="em"),
         k.layers.Bidirectional(k.layers.LSTM(3, return_sequences=True, name="l"), name="bi"),
         k.layers.TimeDistributed(k.layers.Dense(2, name="td"), name="t"),
-        k.layers.GRU(2, kernel_initializer=k.initializers.RandomNormal(stddev=0.3, seed=1), name="g")], name="rec")
+        k.layers.SimpleRNN(2, kernel_initializer=k.initializers.RandomNormal(stddev=0.3, seed=1), name="g")], name="rec")
 
 
 MODELS = [functional, nested, convolutional, recurrent]
