@@ -58,13 +58,13 @@ def affine_transform(boxes: Any, angle: Any, translate_x: Any, translate_y: Any,
                      bounding_box_format: str = "xyxy") -> Tensor:
     """The smallest upright boxes around moved boxes.
 
-    With the centre c of the move, a corner p goes to c + scale A^-1 (p - c - t): A = R(-angle) S turns by -angle and shears, as
-    torchvision's affine maps do.
+    With the centre c of the move, a corner p goes to c + scale A^-1 (p - c + t). A shears by the negative angles, then turns by
+    -angle; t is the translation times width - 1 and height - 1.
 
     Args:
         boxes: (batch, n, 4).
         angle, shear_x, shear_y: degrees, (batch,).
-        translate_x, translate_y: t, as -parts of width - 1 and height - 1, (batch,).
+        translate_x, translate_y: parts of width - 1 and height - 1, (batch,).
         scale: (batch,).
         height, width: of the image.
         center_x, center_y: parts of width - 1 and height - 1; 1/2 by default.
