@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from lamella._namespace import DTYPES, MODULES, OBJECTS, install, load
 
 if TYPE_CHECKING:
+    from lamella import backend as backend
     from lamella import callbacks as callbacks
     from lamella import config as config
     from lamella import datasets as datasets
     from lamella import ops as ops
+    from lamella import preprocessing as preprocessing
     from lamella import utils as utils
     from lamella.frontend import GradientTape as GradientTape
     from lamella.frontend import Tensor as Tensor
@@ -41,12 +43,25 @@ if TYPE_CHECKING:
     from lamella.nn import mixed_precision as mixed_precision
     from lamella.nn import optimizers as optimizers
     from lamella.nn import regularizers as regularizers
+    from lamella.nn.initializers import Initializer as Initializer
+    from lamella.nn.layers import InputSpec as InputSpec
+    from lamella.nn.layers import KerasTensor as KerasTensor
+    from lamella.nn.layers import Layer as Layer
+    from lamella.nn.losses import Loss as Loss
+    from lamella.nn.metrics import Metric as Metric
+    from lamella.nn.optimizers import Optimizer as Optimizer
+    from lamella.nn.regularizers import Regularizer as Regularizer
     from lamella.training import Input as Input
     from lamella.training import Model as Model
     from lamella.training import Sequential as Sequential
 
 __version__ = "0.1.0"
 PUBLIC = frozenset({*MODULES, *OBJECTS, *DTYPES})
+
+
+def version() -> str:
+    """The version of Lamella, the same as `__version__`."""
+    return __version__
 
 
 def __getattr__(name: str) -> Any:

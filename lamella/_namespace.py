@@ -25,7 +25,10 @@ MODULES = {
         "mixed_precision",
     )
 }
-MODULES |= {name: f"lamella.{name}" for name in ("ops", "callbacks", "config", "data", "datasets", "utils")}
+MODULES |= {
+    name: f"lamella.{name}"
+    for name in ("ops", "backend", "callbacks", "config", "data", "datasets", "preprocessing", "utils")
+}
 MODULES |= {"models": "lamella.training", "random": "lamella.frontend.random"}
 MODULES |= {"dtype_policies": "lamella.nn.dtype_policy"}
 
@@ -49,6 +52,17 @@ OBJECTS = {
 }
 OBJECTS |= {name: ("lamella.training", name) for name in ("Sequential", "Model", "Input")}
 OBJECTS |= {name: ("lamella.nn.dtype_policy", name) for name in ("DTypePolicy", "FloatDTypePolicy")}
+OBJECTS |= {name: ("lamella.nn.layers", name) for name in ("InputSpec", "KerasTensor", "Layer")}
+OBJECTS |= {
+    name: (f"lamella.nn.{module}", name)
+    for module, name in (
+        ("initializers", "Initializer"),
+        ("losses", "Loss"),
+        ("metrics", "Metric"),
+        ("optimizers", "Optimizer"),
+        ("regularizers", "Regularizer"),
+    )
+}
 
 # `lamella.float32` is "float32", for `tf.cast(x, tf.float32)`.
 DTYPES = (

@@ -21,14 +21,15 @@ LAYERS = [
     {"executor"},
     {"frontend"},
     {"ops", "data", "saving", "drawing"},
-    {"nn", "datasets", "explain", "utils"},
+    {"nn", "datasets", "explain"},
+    {"utils"},
     {"callbacks"},
     {"training"},
 ]
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 # Modules that only gather names for users: they may import everything, and no layer imports them.
-FACADES = {"", "__main__", "_namespace", "keras", "random", "config"}
+FACADES = {"", "__main__", "_namespace", "keras", "random", "config", "backend", "preprocessing"}
 
 # Third-party packages that one place alone may import: {package: folders or modules under lamella/}.
 HOMES = {

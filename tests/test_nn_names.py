@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
 
@@ -58,3 +59,54 @@ def test_names_arguments_and_defaults(module):
             elif p.default is not p.empty and mine[argument].default != p.default and (name, argument) not in OTHER_DEFAULTS:
                 problems.append(f"{name}({argument}={mine[argument].default!r}), Keras {p.default!r}")
     assert problems == []
+
+
+# What Keras has at its top and Lamella does not: other libraries' devices and files, unfinished or experimental parts.
+ABSENT = {"Function", "Operation", "Quantizer", "StatelessScope", "SymbolicScope", "applications", "device", "distillation",
+          "distribution", "export", "legacy", "quantizers", "saving", "src", "visualization", "wrappers"}
+
+
+def test_top_level_names():
+    assert {name for name in dir(keras) if name[0] != "_" and not hasattr(tf.keras, name)} <= ABSENT
+    assert tf.keras.version() == tf.keras.__version__ == tf.__version__
+    bases = {"Layer": tf.keras.layers.Dense(1), "Loss": tf.keras.losses.MeanSquaredError(), "Metric": tf.keras.metrics.Mean(),
+             "Optimizer": tf.keras.optimizers.Adam(), "Regularizer": tf.keras.regularizers.L2(),
+             "Initializer": tf.keras.initializers.Zeros(), "KerasTensor": tf.keras.Input((2,))}
+    for name, thing in bases.items():
+        assert isinstance(thing, getattr(tf.keras, name)) and not isinstance(3, getattr(tf.keras, name))
+
+
+def test_backend_module():
+    K = tf.keras.backend
+    assert [name for name in public(keras, "backend") if not hasattr(K, name)] == ["get_uid"]
+    assert (K.backend(), K.epsilon(), K.floatx(), K.image_data_format()) == ("lamella", 1e-7, "float32", "channels_last")
+    try:
+        K.set_floatx("float64")
+        assert tf.keras.config.floatx() == K.standardize_dtype(None) == "float64"
+    finally:
+        K.set_floatx("float32")
+    for dtype in ("bool", "uint8", "int32", "float16", "bfloat16", "float64"):
+        assert K.is_float_dtype(dtype) == keras.backend.is_float_dtype(dtype)
+        assert K.is_int_dtype(dtype) == keras.backend.is_int_dtype(dtype)
+        if dtype != "float64":  # JAX has it switched off
+            assert K.result_type(dtype, "float32") == keras.backend.result_type(dtype, "float32")
+    assert K.is_keras_tensor(tf.keras.Input((2,))) and not K.is_keras_tensor(tf.keras.ops.ones(2))
+
+
+def test_clear_session_starts_names_and_random_numbers_again():
+    tf.keras.layers.Dense(1)
+    tf.keras.utils.set_random_seed(3)
+    tf.keras.random.uniform((2,))
+    before = tf.keras.random.global_seed_generator()
+    tf.keras.utils.clear_session()
+    assert tf.keras.layers.Dense(1).name == "dense" and tf.keras.layers.Dense(1).name == "dense_1"
+    assert tf.keras.random.global_seed_generator() is not before
+    tf.keras.utils.set_random_seed(3)
+    one = tf.keras.random.uniform((2,)).numpy()
+    tf.keras.utils.set_random_seed(3)
+    assert (one == tf.keras.random.uniform((2,)).numpy()).all()
+
+
+def test_preprocessing_module():
+    assert tf.keras.preprocessing.sequence.pad_sequences is tf.keras.utils.pad_sequences
+    assert importlib.import_module("lamella.keras.preprocessing.sequence").pad_sequences is tf.keras.utils.pad_sequences

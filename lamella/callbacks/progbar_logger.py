@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any
 
 import numpy as np
 
 from lamella.callbacks.callback import Callback, Logs
+from lamella.utils.progbar import format_logs, format_step_time
 
 WIDTH = 20
 REDRAW = 0.05  # seconds between two drawings
@@ -26,10 +26,6 @@ class ProgbarLogger(Callback):
     the training nothing.
 
     Source: keras.callbacks.ProgbarLogger.
-
-    Example:
-        >>> format_logs({"loss": 0.5, "mse": 0.0001})
-        ' - loss: 0.5000 - mse: 1.0000e-04'
     """
 
     def __init__(self) -> None:
@@ -152,26 +148,3 @@ class ProgbarLogger(Callback):
 
     def _timing(self, between: str) -> str:
         return f"{self._seconds:.0f}s{between}{format_step_time(self._seconds / max(self._done, 1))}/step"
-
-
-def format_step_time(seconds: float) -> str:
-    """Time of a step with the unit that Keras would choose.
-
-    Example:
-        >>> format_step_time(0.0021), format_step_time(0.0001), format_step_time(2)
-        ('2ms', '100us', '2s')
-    """
-    for unit, scale in (("s", 1.0), ("ms", 1e-3)):
-        if seconds >= scale:
-            return f"{seconds / scale:.0f}{unit}"
-    return f"{seconds * 1e6:.0f}us"
-
-
-def format_logs(logs: dict[str, Any]) -> str:
-    """` - name: value` for each; four decimals, or an exponent for values of at most 0.001."""
-    return "".join(f" - {name}: {_number(value)}" for name, value in logs.items())
-
-
-def _number(value: Any) -> str:
-    number = float(np.mean(value))
-    return f"{number:.4f}" if abs(number) > 1e-3 or not math.isfinite(number) else f"{number:.4e}"

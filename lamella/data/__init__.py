@@ -8,6 +8,7 @@ from lamella.data.checks import check_finite as check_finite
 from lamella.data.checks import check_fraction as check_fraction
 from lamella.data.checks import check_positive_int as check_positive_int
 from lamella.data.dataset import Dataset as Dataset
+from lamella.data.py_dataset import PyDataset as PyDataset
 from lamella.data.shuffle import permutation as permutation
 from lamella.data.streams import Stream as Stream
 from lamella.data.streams import unpack_batch as unpack_batch

@@ -167,7 +167,7 @@ def _arrays(structure: Any, name: str) -> Any:
 
 def _tensor(leaf: Any) -> Any:
     holds_strings = isinstance(leaf, str) or np.asarray(leaf).dtype.kind in "USO"
-    return leaf if leaf is None or holds_strings else Tensor(leaf)
+    return leaf if leaf is None or holds_strings else Tensor(np.asarray(leaf))
 
 
 def _batched(items: Iterator[Any], size: int, drop: bool) -> Iterator[Any]:

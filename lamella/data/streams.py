@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from lamella.data.arrays import as_arrays
+from lamella.data.py_dataset import batch_numbers, made_ahead
+from lamella.data.shuffle import permutation
 from lamella.errors import DTypeError
 
 
@@ -32,7 +34,8 @@ class Stream:
     """Batches from a generator, an iterable or a PyDataset, converted to trees of arrays.
 
     Args:
-        source: iterator (used up once), iterable (restarts each pass), or an object with `__getitem__` and a length.
+        source: iterator (used up once), iterable (restarts each pass), `PyDataset`, or another object with `__getitem__` and a
+            length.
         where: the method that received it, for the messages.
 
     Raises:
@@ -47,22 +50,34 @@ class Stream:
         self.source = source
         self.where = where
         self.once = hasattr(source, "__next__")
+        self.numbered = hasattr(source, "num_batches") and hasattr(source, "__getitem__")  # a PyDataset, ours or Keras'
         self.indexed = not hasattr(source, "__iter__") and hasattr(source, "__getitem__") and hasattr(source, "__len__")
+        self._seed: int | None = None
+        self._passes = 0
         if not (self.once or self.indexed or hasattr(source, "__iter__")):
             raise DTypeError(f"{where}: a {type(source).__name__} is neither an array nor an iterable of batches.")
 
     def __len__(self) -> int:
         return len(self.source)
 
+    def shuffle(self, seed: int) -> None:
+        """Take the batches of a PyDataset in another order in each pass from now on."""
+        self._seed = seed
+
     @property
     def length(self) -> int | None:
         """Number of batches, None if the source does not know it."""
+        if self.numbered:
+            return self.source.num_batches
         try:
             return len(self.source)
         except TypeError:
             return None
 
     def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        begin = getattr(self.source, "on_epoch_begin", None)
+        if self.numbered and callable(begin):
+            begin()
         for item in self._items():
             yield convert_batch(item, self.where)
 
@@ -73,11 +88,24 @@ class Stream:
             hook()
 
     def _items(self) -> Iterator[Any]:
+        if self.numbered:
+            return self._numbered_items()
         if self.indexed:
             return (self.source[i] for i in range(len(self.source)))
         if hasattr(self.source, "as_numpy_iterator"):
             return iter(self.source.as_numpy_iterator())
         return iter(self.source)
+
+    def _numbered_items(self) -> Iterator[Any]:
+        count = self.source.num_batches
+        numbers = batch_numbers(count)
+        if self._seed is not None and count is not None:
+            numbers = permutation(count, self._seed, self._passes).tolist()
+            self._passes += 1
+        workers = getattr(self.source, "workers", 1)
+        if workers > 1:
+            return made_ahead(self.source.__getitem__, numbers, workers, self.source.max_queue_size)
+        return (self.source[i] for i in numbers)
 
 
 def convert_batch(item: Any, where: str = "fit") -> tuple[Any, ...]:

@@ -85,6 +85,11 @@ def global_seed_generator() -> SeedGenerator:
     return _Global.generator
 
 
+def forget_global_seed() -> None:
+    """Let the next draw with `seed=None` begin a new stream."""
+    _Global.generator = None
+
+
 def set_random_seed(seed: int) -> None:
     """Seed Python's `random`, `numpy.random` and Lamella: a program started again from here draws the same numbers.
 

@@ -45,6 +45,8 @@ class DTypePolicy:
         ('float32', 'bfloat16')
     """
 
+    _keras_name = ("keras", "DTypePolicy")
+
     quantization_mode = None  # what Keras calls so does not exist here
 
     def __init__(self, name: str | None = None) -> None:
@@ -91,6 +93,8 @@ class FloatDTypePolicy(DTypePolicy):
         >>> FloatDTypePolicy("float32") == DTypePolicy("float32")
         True
     """
+
+    _keras_name = ("keras", "FloatDTypePolicy")
 
 
 def _kind(policy: DTypePolicy) -> type:
@@ -240,18 +244,7 @@ def get(identifier: Any) -> DTypePolicy:
     return DTypePolicy(identifier if isinstance(identifier, str) else standardize_dtype(identifier))
 
 
-def serialize(policy: DTypePolicy) -> dict[str, Any]:
-    """The config of a policy in Keras' form.
-
-    Example:
-        >>> serialize(DTypePolicy("float32"))["config"]
-        {'name': 'float32'}
-    """
-    config = POLICIES.serialize(policy)
-    return config | ({} if isinstance(policy, DTypePolicyMap) else {"module": "keras"})
-
-
-deserialize = POLICIES.deserialize
+serialize, deserialize = POLICIES.serialize, POLICIES.deserialize
 
 
 def is_float(dtype: Any) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from lamella.errors import did_you_mean
+from lamella.nn.custom_objects import CustomObjectScope, get_registered_name, get_registered_object, known_custom_objects
 from lamella.nn.naming import to_snake_case
 
 T = TypeVar("T")
@@ -56,7 +57,7 @@ class Registry:
         Raises:
             ValueError: no such name; the message offers the closest ones.
         """
-        objects = {**self.objects, **(custom_objects or {})}
+        objects = {**self.objects, **known_custom_objects(), **(custom_objects or {})}
         if name in objects:
             return objects[name]
         for known, thing in objects.items():
@@ -98,21 +99,27 @@ class Registry:
             return thing() if inspect.isclass(thing) else thing
         if not isinstance(config, Mapping) or "class_name" not in config:
             raise ValueError(f"A {self.kind} config needs the key 'class_name', received {config!r}.")
-        if config["class_name"] == "function":
-            return self.lookup(config["config"], custom_objects)
-        thing = self.lookup(config["class_name"], custom_objects)
-        return thing.from_config(dict(config.get("config", {})))
+        with CustomObjectScope(custom_objects):
+            if config["class_name"] == "function":
+                return self.lookup(config["config"])
+            custom = get_registered_object(config.get("registered_name") or "")
+            thing = custom if custom is not None else self.lookup(config["class_name"])
+            return thing.from_config(dict(config.get("config", {})))
 
     def serialize(self, thing: Any) -> Any:
-        """Keras' form of an object: a dict with `class_name` and `config`; the name for a registered function."""
+        """Keras' form of an object: a dict with `class_name` and `config`; the name for a registered function.
+
+        A class that Keras knows elsewhere than in the registry's module, or by another name, says so in `_keras_name`.
+        """
         if thing is None:
             return None
-        if hasattr(thing, "get_config"):
-            registered = self.objects.get(type(thing).__name__) is type(thing)
-            name = type(thing).__name__
-            return {"module": self.module if registered else type(thing).__module__, "class_name": name,
-                    "config": thing.get_config(), "registered_name": None if registered else name}
-        return thing.__name__
+        if not hasattr(thing, "get_config"):
+            return get_registered_name(thing)
+        cls = type(thing)
+        own = self.objects.get(cls.__name__) is cls
+        module, name = vars(cls).get("_keras_name", (self.module if own else cls.__module__, cls.__name__))
+        return {"module": module, "class_name": name, "config": thing.get_config(),
+                "registered_name": None if own else get_registered_name(cls)}
 
     def _classes(self) -> tuple[type, ...]:
         return tuple(thing for thing in self.objects.values() if inspect.isclass(thing))

@@ -6,14 +6,17 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from lamella.nn.custom_objects import CustomObjectScope
 from lamella.nn.layers import Layer
+from lamella.nn.layers.layer import LAYERS
 from lamella.nn.naming import auto_name
 from lamella.training.functional import FunctionalGraph
-from lamella.training.serialization import functional_config
+from lamella.training.serialization import functional_config, functional_parts
 from lamella.training.summary import summary_text
 from lamella.training.trainer import Trainer
 
 
+@LAYERS.register("Functional")
 class Model(Trainer, Layer):
     """A model, in one of two ways.
 
@@ -40,6 +43,7 @@ class Model(Trainer, Layer):
     """
 
     _kind = "Model"
+    _keras_name = ("keras.src.models.functional", "Functional")
     _untracked = Layer._untracked | {"_compiled", "_programs", "_predict_calls", "history", "optimizer"}
 
     def __init__(
@@ -161,18 +165,35 @@ class Model(Trainer, Layer):
             )
         return functional_config(self, self._graph)
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """A new model, with new weights, from `get_config`.
+
+        Args:
+            config: of a functional model (also one from Keras), or the arguments of a subclass.
+            custom_objects: name to class or function, for layers and parts that are not Lamella's own.
+
+        Raises:
+            ValueError: a class that is not known.
+
+        Example:
+            >>> from lamella.nn.layers import Dense, Input
+            >>> inputs = Input((4,))
+            >>> model = Model(inputs, Dense(2)(inputs))
+            >>> Model.from_config(model.get_config()).output_shape
+            (None, 2)
+        """
+        with CustomObjectScope(custom_objects):
+            if not {"layers", "input_layers", "output_layers"} <= set(config):
+                return super().from_config(config)
+            inputs, outputs = functional_parts(config)
+            return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
+
     def to_json(self, **kwargs: Any) -> str:
         """The architecture as JSON in Keras-3 format.
 
         Args:
             **kwargs: passed to `json.dumps`.
         """
-        sequential = type(self).__name__ == "Sequential"
-        config = {
-            "module": "keras" if sequential else "keras.src.models.functional",
-            "class_name": "Sequential" if sequential else "Functional",
-            "config": self.get_config(),
-            "registered_name": None,
-            "build_config": {"input_shape": self.input_shape if self.has_graph else None},
-        }
+        config = LAYERS.serialize(self) | {"build_config": {"input_shape": self.input_shape if self.has_graph else None}}
         return json.dumps(config, **kwargs)

@@ -57,6 +57,8 @@ class Running(SingleBatch):
                     kind == "train",
                 )
             data = Stream(ArrayBatches(data, batch_size), where)
+        elif shuffle and data.numbered:
+            data.shuffle(make_seed())
         transform = None if class_weight is None else lambda batch: weighted(batch, class_weight)
 
         def step(batch: Any) -> dict[str, Any]:

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamella.frontend import name_scope
+from lamella.nn.custom_objects import CustomObjectScope
 from lamella.nn.layers import InputLayer, Layer
 from lamella.nn.layers.categorical.host_layer import HostLayer
 from lamella.nn.layers.keras_tensor import KerasTensor
+from lamella.nn.layers.layer import LAYERS
 from lamella.training.functional import FunctionalGraph
 from lamella.training.model import Model
 from lamella.training.serialization import sequential_config
 
 
+@LAYERS.register()
 class Sequential(Model):
     """Layers that are applied one after the other.
 
@@ -38,6 +41,7 @@ class Sequential(Model):
         ((None, 1), 49)
     """
 
+    _keras_name = ("keras", "Sequential")
     _untracked = Model._untracked | {"_input_layer", "_graph_layers"}
 
     def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
@@ -117,6 +121,19 @@ class Sequential(Model):
     def get_config(self) -> dict[str, Any]:
         """Name and layers in Keras' form."""
         return sequential_config(self, self._input_layer)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None) -> Any:
+        """A new model, with new weights, from `get_config`; see `Model.from_config`.
+
+        Example:
+            >>> from lamella.nn.layers import Dense
+            >>> Sequential.from_config(Sequential([Dense(8, input_shape=(4,)), Dense(1)]).get_config()).count_params()
+            49
+        """
+        with CustomObjectScope(custom_objects):
+            layers = [LAYERS.deserialize(layer) for layer in config["layers"]]
+            return cls(layers, trainable=config.get("trainable", True), name=config.get("name"))
 
     def _start_from(self, layer: Any) -> None:
         """Begin at the input shape that the first layer knows, if it does."""

@@ -98,6 +98,43 @@ class Node:
         return tree.map_structure(put, self.args), tree.map_structure(put, self.kwargs)
 
 
+def is_keras_tensor(x: Any) -> bool:
+    """Whether `x` is a symbolic tensor.
+
+    Source: keras.utils.is_keras_tensor.
+
+    Example:
+        >>> is_keras_tensor(KerasTensor((None, 3))), is_keras_tensor(3.0)
+        (True, False)
+    """
+    return isinstance(x, KerasTensor)
+
+
+def get_source_inputs(tensor: KerasTensor) -> list[KerasTensor]:
+    """The inputs of a functional model that a symbolic tensor depends on, each once, in the order in which they are met.
+
+    Source: keras.utils.get_source_inputs.
+
+    Example:
+        >>> from lamella.nn.layers import Add, Input
+        >>> a, b = Input((1,)), Input((1,))
+        >>> [source is a for source in get_source_inputs(Add()([a, b]))]
+        [True, False]
+    """
+    found: dict[int, KerasTensor] = {}
+    seen: set[int] = set()
+    stack = [tensor]
+    while stack:
+        one = stack.pop()
+        inputs = one.history.node.input_tensors if one.history else []
+        if not inputs:
+            found.setdefault(id(one), one)
+        elif id(one.history.node) not in seen:  # type: ignore[union-attr]
+            seen.add(id(one.history.node))  # type: ignore[union-attr]
+            stack.extend(reversed(inputs))
+    return list(found.values())
+
+
 def is_symbolic(structure: Any) -> bool:
     """Whether a tree holds a symbolic tensor."""
     return any(isinstance(leaf, KerasTensor) for leaf in tree.flatten(structure))

@@ -38,6 +38,9 @@ __all__ = ["InputSpec", "KerasTensor", "LAYERS", "Layer", "Node"]
 
 LAYERS = Registry("keras.layers", "layer")
 
+# Arguments in Keras' configs for what Lamella has not; they may be off.
+_ONLY_KERAS = {"quantization_config", "sparse", "ragged", "optional", "rms_scaling"}
+
 
 class Layer(LayerState):
     """Base of all layers.
@@ -154,8 +157,8 @@ class Layer(LayerState):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """A new layer, without weights, from `get_config`."""
-        return cls(**config)
+        """A new layer, without weights, from `get_config`, also that of Keras."""
+        return cls(**{name: value for name, value in config.items() if value or name not in _ONLY_KERAS})
 
     # -- calling ------------------------------------------------------------------------------------------------------
 

@@ -9,3 +9,5 @@ from lamella.ops.image.margins import pad_images as pad_images
 from lamella.ops.image.resizing import resize as resize
 from lamella.ops.image.sampling import affine_transform as affine_transform
 from lamella.ops.image.sampling import map_coordinates as map_coordinates
+from lamella.ops.image.warping import elastic_transform as elastic_transform
+from lamella.ops.image.warping import perspective_transform as perspective_transform

@@ -12,7 +12,7 @@ from lamella.frontend import Tensor, bind, cast, convert_to_tensor
 from lamella.frontend.arithmetic import mod, to_floats
 from lamella.ir.types import is_float
 from lamella.ops.elementwise import absolute, clip, floor, minimum, sign, subtract, trunc
-from lamella.ops.image.layout import check_choice, image_tensor
+from lamella.ops.image.layout import Axes, check_choice, image_tensor
 from lamella.ops.logic import logical_and, where
 from lamella.ops.shaping import moveaxis, reshape
 
@@ -183,17 +183,30 @@ def affine_transform(images: Any, transform: Any, interpolation: str = "bilinear
         [0.0, 1.0, 2.0]
     """
     x, axes = image_tensor("affine_transform", images, data_format)
+    (matrix,) = to_floats(convert_to_tensor(transform))
+    batch = 1 if x.ndim == 3 else x.shape[0]
+    if matrix.shape not in ((8,), (1, 8), (batch, 8)):
+        raise ShapeError(f"affine_transform needs a transform of shape (8,) or ({batch}, 8) for images of shape "
+                         f"{x.shape}, received {matrix.shape}.")
+    rows, columns = _transformed(matrix._tensor(), x.shape[axes.rows], x.shape[axes.columns])
+    return read_images(x, axes, rows, columns, interpolation, fill_mode, fill_value)
+
+
+def read_images(x: Tensor, axes: Axes, rows: Tensor, columns: Tensor, interpolation: str, fill_mode: str, fill_value: Any) -> Tensor:
+    """An image or a batch of them, with every pixel of the result read at a place of its own.
+
+    Args:
+        rows, columns: float tensors (batch or 1, height, width), counted from 0 at the first pixel.
+
+    Raises:
+        ValueError: an unknown interpolation or fill mode.
+    """
     check_choice("interpolation", interpolation, ORDERS)
     check_choice("fill_mode", fill_mode, FILL_MODES)
-    (matrix,) = to_floats(convert_to_tensor(transform))
     single, first = x.ndim == 3, axes.channels == -3
     x = reshape(x, (1, *x.shape)) if single else x
     x = moveaxis(x, 1, -1) if first else x
     batch, height, width, channels = x.shape
-    if matrix.shape not in ((8,), (1, 8), (batch, 8)):
-        raise ShapeError(f"affine_transform needs a transform of shape (8,) or ({batch}, 8) for images of shape "
-                         f"{x.shape}, received {matrix.shape}.")
-    rows, columns = _transformed(matrix._tensor(), height, width)
     start = bind("iota", shape=(batch, 1, 1), axis=0, dtype="int32") * (height * width)
     out = _sample(reshape(x, (batch * height * width, channels)), (height, width), (rows, columns),
                   ORDERS[interpolation], fill_mode, fill_value, start)

@@ -7,7 +7,7 @@ from typing import Any
 
 from lamella import ops
 from lamella.errors import ShapeError
-from lamella.frontend import Tensor, random
+from lamella.frontend import Tensor, bind, random
 from lamella.nn.layers.checks import finite_float
 from lamella.nn.layers.layer import Layer
 from lamella.nn.layers.naming_errors import errors_name
@@ -19,7 +19,7 @@ class ImageLayer(Layer):
 
     The data are images (height, width, channels) or a batch of them, integers or floats; the result is in the layer's
     dtype. Or they are a dict with "images" and, if wanted, "segmentation_masks" (of the same height and width), which
-    go the same way, "labels" and others, which stay as they are.
+    go the same way, "labels" and others, which stay as they are (`MixUp` and `CutMix` mix the labels too).
 
     Subclasses define `_transform` on batches, and `get_random_transformation` if they draw something.
 
@@ -28,10 +28,12 @@ class ImageLayer(Layer):
 
     Attributes:
         moves_pixels: whether segmentation masks go the same way.
+        mixes_labels: whether labels change with the images.
         acts_always: whether the layer also acts outside of training.
     """
 
     moves_pixels = False
+    mixes_labels = False
     acts_always = False
     interpolation = "bilinear"
 
@@ -57,13 +59,19 @@ class ImageLayer(Layer):
             return segmentation_masks
         return self._transform(segmentation_masks, transformation, "nearest")
 
+    def transform_labels(self, labels: Any, transformation: Any, training: bool = True) -> Any:
+        """A batch of labels after it."""
+        return labels
+
     def _transform(self, images: Tensor, transformation: Any, interpolation: str) -> Tensor:
         raise NotImplementedError
 
     def call(self, data: Any, training: bool = True) -> Any:
         parts = self._checked(data)
         single = parts["images"].ndim == 3
-        steps = {"images": self.transform_images, "segmentation_masks": self.transform_segmentation_masks}
+        steps: dict[str, Any] = {"images": self.transform_images, "segmentation_masks": self.transform_segmentation_masks}
+        if self.mixes_labels:
+            steps["labels"] = self.transform_labels
         batches = {key: ops.expand_dims(parts[key], 0) if single else parts[key] for key in steps if key in parts}
         with errors_name(self):
             drawn = self.get_random_transformation(batches["images"]) if training else None
@@ -127,6 +135,17 @@ class RandomImageLayer(ImageLayer):
     def _coins(self, images: Tensor, probability: Any) -> Tensor:
         """For each image whether an event of this probability happens: (batch, 1, 1, 1)."""
         return self._uniform(images, (0.0, 1.0)) < probability
+
+    def _interval(self, images: Tensor, axis: int, share: Tensor) -> Tensor:
+        """Which places along an axis lie, with their centre, in a random interval: `share` (batch, 1, 1, 1) of the axis long, all
+        positions equally likely.
+        """
+        n, axis = images.shape[axis], axis % images.ndim
+        length = share * n
+        start = self._uniform(images, (0.0, 1.0)) * (n - length)
+        shape = tuple(n if a == axis else 1 for a in range(images.ndim))
+        place = bind("iota", shape=shape, axis=axis, dtype="float32") + 0.5
+        return ops.logical_and(place >= start, place < start + length)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}

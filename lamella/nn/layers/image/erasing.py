@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lamella import ops
-from lamella.frontend import Tensor, bind, random
+from lamella.frontend import Tensor, random
 from lamella.nn.layers.checks import finite_float
 from lamella.nn.layers.image.base import RandomImageLayer, bounds, checked_value_range
 from lamella.nn.layers.layer import LAYERS
@@ -56,17 +56,8 @@ class RandomErasing(RandomImageLayer):
         """Where images are erased, a bool for each pixel; and by what."""
         erased = self._coins(images, self._uniform(images, self.factor))
         for axis in (self._axes.rows, self._axes.columns):
-            erased = ops.logical_and(erased, self._interval(images, axis))
+            erased = ops.logical_and(erased, self._interval(images, axis, ops.sqrt(self._uniform(images, self.scale))))
         return erased, self._fill(images)
-
-    def _interval(self, images: Tensor, axis: int) -> Tensor:
-        """Which places along an axis belong to each image's rectangle."""
-        n, axis = images.shape[axis], axis % images.ndim
-        length = ops.sqrt(self._uniform(images, self.scale)) * n
-        start = self._uniform(images, (0.0, 1.0)) * (n - length)
-        shape = tuple(n if a == axis else 1 for a in range(images.ndim))
-        place = bind("iota", shape=shape, axis=axis, dtype="float32") + 0.5
-        return ops.logical_and(place >= start, place < start + length)
 
     def _fill(self, images: Tensor) -> Tensor:
         if self.fill_value is None:

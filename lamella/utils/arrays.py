@@ -1,4 +1,4 @@
-"""Small helpers under Keras' names: one-hot labels, scaling to unit length, padding, pictures of models, the seed."""
+"""Arrays prepared for a model: one-hot labels, scaling to unit length, sequences of one length."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-
-from lamella.drawing import model_to_dot as model_to_dot
-from lamella.drawing import plot_model as plot_model
-from lamella.frontend.random import set_random_seed as set_random_seed
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> np.ndarray:

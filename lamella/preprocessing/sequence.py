@@ -1,0 +1,3 @@
+"""`keras.preprocessing.sequence`."""
+
+from lamella.utils import pad_sequences as pad_sequences
