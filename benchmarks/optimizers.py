@@ -32,7 +32,6 @@ from lamella.native.peak import fma_peak
 from lamella.settings import settings
 
 LAYOUTS = {"few": [(1000, 1000)] * 10, "many": [(100, 100)] * 1000}
-MUON_MANY = [(316, 316)] * 100  # a thousand times 15 products take minutes to compile
 OPTIMIZERS = ("Adam", "AdamW", "RMSprop", "Lion", "Muon")
 GOAL = 0.8
 
@@ -110,7 +109,7 @@ def main() -> None:
         table.add_column(head, justify="left" if head == "" else "right")
     for layout in args.layouts.split(","):
         for name in args.optimizers.split(","):
-            shapes = MUON_MANY if (name, layout) == ("Muon", "many") else LAYOUTS[layout]
+            shapes = LAYOUTS[layout]
             update = Update(name, shapes)
             memory = Bandwidth(update.footprint, settings.threads)
             took, copy, in_place = best_times([update.run, memory.copy, memory.in_place], args.seconds)
