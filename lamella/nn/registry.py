@@ -63,7 +63,7 @@ class Registry:
         for known, thing in objects.items():
             if _plain(known) == _plain(name):
                 return thing
-        raise ValueError(f"Unknown {self.kind} {name!r}. {did_you_mean(name, _spellings(name, objects))}")
+        raise ValueError(f"Unknown {self.kind} {name!r}. {did_you_mean(name, _spellings(name, self.objects))}")
 
     def get(self, identifier: Any) -> Any:
         """An object from what a user may pass: None, a name, a config, a class, an instance or a function.
