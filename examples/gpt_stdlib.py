@@ -4,6 +4,8 @@ python examples/gpt_stdlib.py                     # --plot "" draws no curve (wh
 python examples/gpt_stdlib.py --short
 
 The text are the modules directly in this Python's library folder; every tenth is kept for validation.
+
+In full: 1.594 bits per character on the modules of Python 3.11 (xz needs 1.597) after 6000 steps, ten minutes on two cores.
 """
 
 import argparse

