@@ -23,7 +23,7 @@ from lamella.ir import (
     numpy_dtype,
 )
 from lamella.ir.types import is_float
-from lamella.native import kernel, pipeline
+from lamella.native import executable, kernel, pipeline
 from lamella.reference import evaluate, widen
 from lamella.settings import settings as config
 
@@ -449,3 +449,30 @@ def test_sums_over_rows_of_one_column_run_in_vectors():
     values = np.random.default_rng(0).integers(-9, 9, (1000, 1)).astype(np.float32)
     total, top = exe(values)
     assert total.shape == (1,) and total[0] == values.sum() and top == values.max()
+
+
+def test_programs_of_a_team_share_the_memory_of_their_temporaries(threads):
+    """They take turns with it; a program that finds the team busy runs alone, in memory of its own, with the same results."""
+    def program(scale: float):
+        b = Builder()
+        x = b.input(TensorType((64, 512), "float32"))
+        doubled = b.mul(x, b.literal(scale, "float32"))
+        product = b.contract(doubled, doubled, spec=einsum_spec("mk,nk->mn", (64, 512), (64, 512)))
+        return executor.compile(b.build([b.reduce_sum(b.exp(b.neg(b.mul(product, product))), axes=(0,))]))
+
+    x = np.random.default_rng(0).standard_normal((64, 512), dtype="float32")
+    one, two = program(0.5), program(0.25)
+    calls = [exe.bind([x]) for exe in (one, two)]
+    assert one.memory()["arena"] > 0
+    for call in calls:
+        call.run()
+    expected = [call.outputs[0].copy() for call in calls]
+    if threads == 1:
+        return
+    assert one.arena is two.arena
+    with executable.team(threads).lock:
+        calls[0].run()
+    assert one.arena is not two.arena
+    calls[1].run()
+    for call, want in zip(calls, expected, strict=True):
+        np.testing.assert_array_equal(call.outputs[0], want)

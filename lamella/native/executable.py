@@ -14,7 +14,7 @@ from lamella.errors import DTypeError, ShapeError
 from lamella.ir import Graph, format_graph, numpy_dtype
 from lamella.native.host import HostCalls
 from lamella.native.target import Library
-from lamella.native.team import aligned, team
+from lamella.native.team import Team, aligned, team
 from lamella.settings import settings
 
 ARENA, SCRATCH, PROGRESS, HOST, TABLE = 0, 1, 2, 7, 24  # words of a context, as in program.py
@@ -55,8 +55,21 @@ class NativeExecutable:
         self.run_alone = _RUN_ALONE(self._library.address("run_alone"))
         self.host = HostCalls(compiled.host_calls) if compiled.host_calls else None
         self.lock = threading.Lock()  # the arena serves one call at a time
-        self.arena = aligned(compiled.arena)
+        self.arena: np.ndarray | None = None  # memory of the temporaries, as last used
+        self._own: np.ndarray | None = None
         self._scratch: np.ndarray | None = None
+
+    def own_arena(self) -> int:
+        """Address of memory for the temporaries that no other program uses."""
+        if self._own is None:
+            self._own = aligned(self.compiled.arena)
+        self.arena = self._own
+        return self._own.ctypes.data
+
+    def team_arena(self, crew: Team) -> int:
+        """Address of the memory for temporaries that all programs of the team share."""
+        self.arena = crew.arena(self.compiled.arena)
+        return self.arena.ctypes.data
 
     def scratch(self, threads: int) -> np.ndarray:
         if self._scratch is None or self._scratch.nbytes < threads * self.compiled.scratch:
@@ -117,7 +130,6 @@ class BoundCall:
         self.progress = np.zeros(2, np.int64)
         fresh = [out for i, out in enumerate(self.outputs) if i not in exe.donate]
         self._context = aligned((TABLE + len(self.arrays) + len(fresh)) * 8).view(np.int64)
-        self._context[ARENA] = exe.arena.ctypes.data
         self._context[PROGRESS] = self.progress.ctypes.data
         self._context[HOST] = exe.host.address if exe.host else 0
         for word, array in enumerate([*self.arrays, *fresh], TABLE):
@@ -125,6 +137,8 @@ class BoundCall:
         self._pointer = self._context.ctypes.data
         self._context[SCRATCH] = exe.scratch(1).ctypes.data
         self._serial = exe.compiled.serial
+        if self._serial:
+            self._context[ARENA] = exe.own_arena()
 
     def run(self) -> None:
         """Run on the team, or on this thread alone if the program is small or the team is busy; the results are the same.
@@ -139,15 +153,18 @@ class BoundCall:
 
     def _run(self) -> None:
         exe, threads = self._exe, settings.threads
-        if self._serial or threads <= 1:
+        if self._serial:
             exe.run_alone(self._pointer)
             return
-        self._context[SCRATCH] = exe.scratch(threads).ctypes.data
-        crew = team(threads)
-        if not crew.lock.acquire(blocking=False):
+        crew = team(threads) if threads > 1 else None
+        if crew is None or not crew.lock.acquire(blocking=False):
+            self._context[ARENA] = exe.own_arena()
+            self._context[SCRATCH] = exe.scratch(1).ctypes.data
             exe.run_alone(self._pointer)
             return
         try:
+            self._context[ARENA] = exe.team_arena(crew)
+            self._context[SCRATCH] = exe.scratch(threads).ctypes.data
             crew.run(exe.address, self._pointer)
         finally:
             crew.lock.release()

@@ -12,6 +12,7 @@ import os
 import platform
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 
 import numpy as np
@@ -204,10 +205,20 @@ class Team:
             self._library.address("launch"))
         work = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(self._library.address("work"))
         self.lock = threading.Lock()
+        self._arena: weakref.ref[np.ndarray] | None = None
         self._threads = [threading.Thread(target=work, args=(self._address, tid, size), daemon=True, name=f"lamella-{tid}")
                          for tid in range(1, size)]
         for thread in self._threads:
             thread.start()
+
+    def arena(self, nbytes: int) -> np.ndarray:
+        """Memory for the temporaries of the program that runs. Programs take turns with it, and it lives as long as one of those
+        that used it: training, evaluation and prediction of a model need it once. Hold `lock`."""
+        arena = self._arena() if self._arena is not None else None
+        if arena is None or arena.nbytes < nbytes:
+            arena = aligned(nbytes)
+            self._arena = weakref.ref(arena)
+        return arena
 
     def run(self, function: int, context: int) -> None:
         """Run a program on all threads; the caller is thread 0. Hold `lock`."""
