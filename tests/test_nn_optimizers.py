@@ -17,7 +17,7 @@ from lamella.nn.optimizers import schedules  # noqa: E402
 
 RNG = np.random.default_rng(5)
 SHAPES = [(7, 3), (5,), (), (1, 2, 3)]
-STEPS = 30
+STEPS = 50
 START = [np.asarray(RNG.standard_normal(shape), np.float32) for shape in SHAPES]
 GRADIENTS = [[np.asarray(RNG.standard_normal(shape) * 10.0 ** RNG.integers(-3, 2), np.float32) for shape in SHAPES]
              for _ in range(STEPS)]
