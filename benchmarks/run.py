@@ -193,55 +193,14 @@ class Results(dict):
 
 def measure(args, names: list[str], data: str, log, console: Console) -> tuple[Results, dict]:
     """Run all the rounds."""
-    results, versions = Results(), {}
+    results = Results()
     python = {name: sys.executable if name == "lamella" else args.peers_python for name in names}
-
-    for _ in range(args.rounds):
-        for name in names:
-            statement = PEERS[name][2]
-            if statement:
-                results.add("import", name, timed_import(python[name], statement, PEERS[name][1]))
-
-    first_rounds = min(args.rounds, 3)
-    for _ in range(first_rounds):
-        for name in names:
-            if name == "jax_step":
-                continue
-            with tempfile.TemporaryDirectory() as cache:
-                labels = ("first step, cold", "first step, cached") if name == "lamella" else ("first step, cold",)
-                for label in labels:
-                    worker = Worker(name, python[name], data, log, {"LAMELLA_CACHE_DIR": cache})
-                    results.add(label, name, worker.ask("first_step")["seconds"])
-                    worker.close()
-
-    workers: dict[str, Worker] = {}
-    for name in names:
-        console.print(f"starting {TITLES[name]}", style="dim")
-        workers[name] = Worker(name, python[name], data, log)
-        versions[name] = workers[name].ask("version")
-        workers[name].ask("build")
-        for batch in args.batches:
-            workers[name].ask("fit", batch=batch, epochs=1)
-        workers[name].ask("evaluate")
-
-    losses: dict[str, list[float]] = {}
+    measure_starts(results, args.rounds, python, data, log)
+    workers, versions = start_workers(args.batches, python, data, log, console)
+    losses: dict[str, float] = {}
     for turn in range(args.rounds):
         console.print(f"round {turn + 1} of {args.rounds} (load average {os.getloadavg()[0]:.2f})", style="dim")
-        for batch in args.batches:
-            for name, worker in workers.items():
-                took = worker.ask("fit", batch=batch, epochs=EPOCHS.get(batch, 1))
-                results.add(f"fit {batch}", name, took["seconds"] / took["steps"])
-                losses.setdefault(name, []).append(took["loss"])
-        for name, worker in workers.items():
-            for label, request in {
-                "evaluate": {"do": "evaluate"},
-                "predict 1": {"do": "predict", "calls": 20 if name == "keras_tf" else 200},
-                "call 1": {"do": "call", "calls": 200},
-                "step 32": {"do": "step", "batch": 32, "calls": 500},
-            }.items():
-                took = worker.ask(**request)
-                if took:
-                    results.add(label, name, took["seconds"])
+        losses = measure_round(results, args.batches, workers)
     if args.busy:
         with busy_core():
             for _ in range(2):
@@ -251,7 +210,62 @@ def measure(args, names: list[str], data: str, log, console: Console) -> tuple[R
     for name, worker in workers.items():
         results.add("peak memory", name, worker.ask("memory")["peak_bytes"])
         worker.close()
-    return results, {"versions": versions, "last_loss": {n: v[-1] for n, v in losses.items()}}
+    return results, {"versions": versions, "last_loss": losses}
+
+
+def measure_starts(results: Results, rounds: int, python: dict[str, str], data: str, log) -> None:
+    """What only a new process shows: the import, and the first step with an empty and with a filled disk cache."""
+    for _ in range(rounds):
+        for name in python:
+            statement = PEERS[name][2]
+            if statement:
+                results.add("import", name, timed_import(python[name], statement, PEERS[name][1]))
+    for _ in range(min(rounds, 3)):
+        for name in python:
+            if name == "jax_step":
+                continue
+            with tempfile.TemporaryDirectory() as cache:
+                labels = ("first step, cold", "first step, cached") if name == "lamella" else ("first step, cold",)
+                for label in labels:
+                    worker = Worker(name, python[name], data, log, {"LAMELLA_CACHE_DIR": cache})
+                    results.add(label, name, worker.ask("first_step")["seconds"])
+                    worker.close()
+
+
+def start_workers(batches: list[int], python: dict[str, str], data: str, log, console: Console) -> tuple[dict[str, Worker], dict]:
+    """A warm process of each peer, and its versions."""
+    workers: dict[str, Worker] = {}
+    versions = {}
+    for name in python:
+        console.print(f"starting {TITLES[name]}", style="dim")
+        workers[name] = Worker(name, python[name], data, log)
+        versions[name] = workers[name].ask("version")
+        workers[name].ask("build")
+        for batch in batches:
+            workers[name].ask("fit", batch=batch, epochs=1)
+        workers[name].ask("evaluate")
+    return workers, versions
+
+
+def measure_round(results: Results, batches: list[int], workers: dict[str, Worker]) -> dict[str, float]:
+    """Everything once, the peers taking turns; the last loss of each."""
+    losses: dict[str, float] = {}
+    for batch in batches:
+        for name, worker in workers.items():
+            took = worker.ask("fit", batch=batch, epochs=EPOCHS.get(batch, 1))
+            results.add(f"fit {batch}", name, took["seconds"] / took["steps"])
+            losses[name] = took["loss"]
+    for name, worker in workers.items():
+        for label, request in {
+            "evaluate": {"do": "evaluate"},
+            "predict 1": {"do": "predict", "calls": 20 if name == "keras_tf" else 200},
+            "call 1": {"do": "call", "calls": 200},
+            "step 32": {"do": "step", "batch": 32, "calls": 500},
+        }.items():
+            took = worker.ask(**request)
+            if took:
+                results.add(label, name, took["seconds"])
+    return losses
 
 
 def show(value: float | None, quantity: str) -> str:
