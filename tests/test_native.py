@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -476,3 +478,30 @@ def test_programs_of_a_team_share_the_memory_of_their_temporaries(threads):
     calls[1].run()
     for call, want in zip(calls, expected, strict=True):
         np.testing.assert_array_equal(call.outputs[0], want)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="madvise of Linux")
+def test_the_compiler_takes_the_memory_of_temporaries_meanwhile(monkeypatch):
+    """It is given back before another program is compiled, but not while a program uses it."""
+    monkeypatch.setattr(config, "threads", 2)
+    monkeypatch.setattr(config, "cache_dir", "")
+
+    def program(scale: float):
+        b = Builder()
+        x = b.input(TensorType((256, 256), "float32"))
+        product = b.contract(x, b.mul(x, b.literal(scale, "float32")), spec=matmul_spec((256, 256), (256, 256)))
+        return executor.compile(b.build([b.reduce_sum(b.exp(product), axes=(0,))]))
+
+    x = np.random.default_rng(0).standard_normal((256, 256), dtype="float32") / 16
+    exe = program(0.5)
+    call = exe.bind([x])
+    call.run()
+    expected, used = call.outputs[0].copy(), exe.arena.copy()
+    assert used.any()
+    with executable.team(2).lock:
+        program(0.25)
+    np.testing.assert_array_equal(exe.arena, used)
+    program(0.125)
+    assert not exe.arena[4096:-4096].any()
+    call.run()
+    np.testing.assert_array_equal(call.outputs[0], expected)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -249,3 +250,16 @@ def test_names_and_subclasses_of_the_keras_kind():
 def test_bad_arguments_name_the_cause(make, error, text):
     with pytest.raises(error, match=text):
         make()
+
+
+def test_slots_are_made_in_place():
+    """Making the slots of a large table needs no memory besides theirs."""
+    table = Variable(np.zeros((1000, 500), np.float32))
+    optimizer = optimizers.Adam()
+    tracemalloc.start()
+    try:
+        optimizer.build([table])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2.1 * 1000 * 500 * 4

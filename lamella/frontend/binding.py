@@ -99,12 +99,18 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: bool | None = None, rag
 
 def to_array(x: Any, dtype: Any = None) -> np.ndarray:
     """A fresh numpy array of `x`, with the dtype that `convert_to_tensor` gives."""
+    array, name = array_and_dtype(x, dtype)
+    return np.array(array, numpy_dtype(name))
+
+
+def array_and_dtype(x: Any, dtype: Any = None) -> tuple[np.ndarray, str]:
+    """`x` as an array, not copied if it is one, and the dtype that `convert_to_tensor` gives it."""
     array = np.asarray(x)
     if dtype is None:
         dtype = array.dtype if hasattr(x, "dtype") else _default_dtype(array)
     name = standardize_dtype(dtype)
     dtype_name(array.dtype)
-    return np.array(array, numpy_dtype(name))
+    return array, name
 
 
 def _default_dtype(array: np.ndarray) -> Any:

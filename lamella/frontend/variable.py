@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella.errors import DTypeError, LamellaError, ShapeError
-from lamella.frontend.binding import bind, cast, convert_to_tensor, is_number, promote, to_array
+from lamella.frontend.binding import array_and_dtype, bind, cast, convert_to_tensor, is_number, promote, to_array
 from lamella.frontend.dtypes import standardize_dtype
 from lamella.frontend.state import init_scope, state
 from lamella.frontend.tensor import Tensor, TensorLike, TracedValueError
@@ -65,11 +65,11 @@ class Variable(TensorLike):
         self.path = f"{state.scope}/{name}" if state.scope else name
         self.trainable = trainable
         self.autocast = autocast
-        value = self._initial(initial, dtype, shape)
-        self._array = aligned_empty(value.shape, dtype_name(value.dtype))
-        np.copyto(self._array, value)
+        value, name_of_dtype = self._initial(initial, dtype, shape)
+        self._array = aligned_empty(value.shape, name_of_dtype)
+        np.copyto(self._array, value, casting="unsafe")
 
-    def _initial(self, initial: Any, dtype: Any, shape: Sequence[int] | None) -> np.ndarray:
+    def _initial(self, initial: Any, dtype: Any, shape: Sequence[int] | None) -> tuple[np.ndarray, str]:
         if callable(initial):
             with init_scope():
                 initial = initial(tuple(shape or ()), dtype=standardize_dtype(dtype))
@@ -79,7 +79,7 @@ class Variable(TensorLike):
                 f"outlives the trace. "
                 "Give a function (shape, dtype) -> value; it runs outside of the trace."
             )
-        return to_array(initial._concrete() if isinstance(initial, Tensor) else initial, dtype)
+        return array_and_dtype(initial._concrete() if isinstance(initial, Tensor) else initial, dtype)
 
     @property
     def shape(self) -> tuple[int, ...]:

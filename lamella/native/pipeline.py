@@ -21,7 +21,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from lamella.ir import Graph, format_graph
-from lamella.native import cache
+from lamella.native import cache, resident
 from lamella.native.executable import Compiled, NativeExecutable
 from lamella.native.host import equation_text
 from lamella.native.memory import Buffer, donated, plan
@@ -29,6 +29,7 @@ from lamella.native.profiling import ProfiledExecutable, costs
 from lamella.native.program import Program
 from lamella.native.simplify import simplify
 from lamella.native.target import Assembler, machine, to_assembly
+from lamella.native.team import forget_arenas
 from lamella.settings import settings
 
 
@@ -36,14 +37,16 @@ def compile(graph: Graph, donate: Mapping[int, int], profile: bool = False) -> N
     """Compile a graph for this machine, or find it in the cache; with `profile` it counts the time of each kernel."""
     log("graph", lambda: format_graph(graph, sources=True))
     if profile or "profile" in settings.log:
-        compiled, program = build(graph, donate, profile=True)
+        with room_to_work():
+            compiled, program = build(graph, donate, profile=True)
         return ProfiledExecutable(graph, dict(donate), compiled, lambda stage: code_text(program, stage), costs(program))
     text = format_graph(graph)
     compiled = cache.load(text, donate)
     found = "not found" if compiled is None else "found"
     log("cache", lambda: f"{graph.name}: {found} as {cache.path(text, donate)}" if settings.cache_dir else "off")
     if compiled is None:
-        compiled, _ = build(graph, donate)
+        with room_to_work():
+            compiled = build(graph, donate)[0]
         cache.save(text, donate, compiled)
     return NativeExecutable(graph, dict(donate), compiled, lambda stage: code_text(emit(graph, donate), stage))
 
@@ -63,7 +66,7 @@ def code_text(program: Program, stage: str) -> str:
 def build(graph: Graph, donate: Mapping[int, int], profile: bool = False) -> tuple[Compiled, Program]:
     """All passes, without cache; kernels are assembled by other threads while the next ones are emitted."""
     start = time.perf_counter()
-    with collector_paused(), Assembler(settings.threads) as assembler:
+    with Assembler(settings.threads) as assembler:
         program = emit(graph, donate, assembler, profile)
         emitted = time.perf_counter()
         log("llvm", program.text)
@@ -89,9 +92,13 @@ def emit(graph: Graph, donate: Mapping[int, int], assembler: Assembler | None = 
 
 
 @contextmanager
-def collector_paused() -> Iterator[None]:
-    """Without Python's search for cycles: nearly all objects of a compiler live until it is done, and a fifth of its time went into
-    looking at them again."""
+def room_to_work() -> Iterator[None]:
+    """A compiler needs tens of megabytes for a second: temporaries of programs make room for it, and it leaves nothing behind.
+
+    Python's search for cycles pauses: nearly all objects of a compiler live until it is done, and a fifth of its time went into
+    looking at them again. They are the youngest generation then.
+    """
+    forget_arenas()
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -99,6 +106,8 @@ def collector_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+            gc.collect(0)
+        resident.trim()
 
 
 def kernel_table(program: Program) -> list[tuple[str, str, int, int, bool]]:

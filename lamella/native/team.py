@@ -17,6 +17,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from lamella.native import resident
 from lamella.native.target import Library, function_attributes, to_object
 
 _MACHINE = platform.machine().lower()
@@ -220,6 +221,15 @@ class Team:
             self._arena = weakref.ref(arena)
         return arena
 
+    def forget_arena(self) -> None:
+        """Give the memory for temporaries back until the next program runs, unless one is running."""
+        arena = self._arena() if self._arena is not None else None
+        if arena is not None and self.lock.acquire(blocking=False):
+            try:
+                resident.forget(arena)
+            finally:
+                self.lock.release()
+
     def run(self, function: int, context: int) -> None:
         """Run a program on all threads; the caller is thread 0. Hold `lock`."""
         if self._sleepers[0]:
@@ -257,6 +267,14 @@ def team(size: int) -> Team:
         if size not in _teams:
             _teams[size] = Team(size)
         return _teams[size]
+
+
+def forget_arenas() -> None:
+    """Give back the memory for temporaries of all teams that are idle."""
+    with _teams_lock:
+        teams = list(_teams.values())
+    for each in teams:
+        each.forget_arena()
 
 
 @atexit.register

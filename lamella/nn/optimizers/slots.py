@@ -51,7 +51,7 @@ class HasSlots:
             if self.use_ema:
                 self._averages[variable] = self._make_like(variable, "average", variable.numpy())
             if self.gradient_accumulation_steps:
-                zeros = np.zeros(variable.shape)
+                zeros = np.broadcast_to(0.0, variable.shape)
                 self._accumulators[variable] = self._make_like(variable, "gradient_accumulator", zeros)
         self.built = True
 
@@ -61,7 +61,7 @@ class HasSlots:
 
     def initial_slot(self, variable: Variable, name: str) -> np.ndarray:
         """First values of a slot, which may have a shape of its own."""
-        return np.full(variable.shape, self.initial_slot_value(name))
+        return np.broadcast_to(self.initial_slot_value(name), variable.shape)
 
     def initial_slot_value(self, name: str) -> float:
         """First value of the slot `name`."""
