@@ -480,6 +480,27 @@ def test_programs_of_a_team_share_the_memory_of_their_temporaries(threads):
         np.testing.assert_array_equal(call.outputs[0], want)
 
 
+OVERWRITE = {
+    "loop": lambda b, m, x: b.neg(m),
+    "reduce": lambda b, m, x: b.reduce_sum(x, axes=(0,)),
+    "contract": lambda b, m, x: b.contract(m, m, spec=matmul_spec((40, 40), (40, 40))),
+}
+
+
+@pytest.mark.parametrize("kind", OVERWRITE)
+def test_what_is_overwritten_is_read_before(kind):
+    """A kernel writes one result over an input, and reads the input for another (`slot.assign(gradient)`, then the old slot)."""
+    shapes = (40, 40), (40, 40), (40, 40, 40)
+    b = Builder()
+    old, m, x = (b.input(TensorType(shape, "float32")) for shape in shapes)
+    new = OVERWRITE[kind](b, m, x)
+    exe = executor.compile(b.build([new, b.add(old, new)]), {0: 0})
+    assert [k[0] for k in exe.compiled.kernels] == [f"{kind}_0"]
+    arrays = [np.random.default_rng(i).integers(-9, 9, shape).astype(np.float32) for i, shape in enumerate(shapes)]
+    given, other = exe(*arrays)
+    np.testing.assert_array_equal(other, arrays[0] + given)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="madvise of Linux")
 def test_the_compiler_takes_the_memory_of_temporaries_meanwhile(monkeypatch):
     """It is given back before another program is compiled, but not while a program uses it."""
@@ -505,3 +526,12 @@ def test_the_compiler_takes_the_memory_of_temporaries_meanwhile(monkeypatch):
     assert not exe.arena[4096:-4096].any()
     call.run()
     np.testing.assert_array_equal(call.outputs[0], expected)
+
+
+def test_what_is_squared_for_a_norm_is_stored_once():
+    b = Builder()
+    x = b.input(TensorType((256, 256), "float32"))
+    exe = executor.compile(b.build([b.reduce_sum(b.mul(x, x), axes=(0, 1))]))
+    assert exe.memory()["arena"] < 4096
+    values = np.random.default_rng(0).integers(-9, 9, (256, 256)).astype(np.float32)
+    assert exe(values)[0] == (values * values).sum()

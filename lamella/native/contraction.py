@@ -531,5 +531,4 @@ class Contraction:
                 result = f.extract(result, 0)
             ev.known = {(self.out, column.ref if self.n_group is not None else ""): (result, INNER)}
             with ev.scope(INNER):
-                for store in self.cluster.stores:
-                    ev.store(ev.value(store.value, at)[0], store.target, store.index)
+                ev.store_all(self.cluster.stores, lambda _: at)

@@ -14,7 +14,7 @@ from typing import Any
 
 from lamella.ir import Atom, Eqn, Literal, Var
 from lamella.ir.primitives.leaf import threefry
-from lamella.native.clusters import REDUCTIONS, Cluster, Loads
+from lamella.native.clusters import REDUCTIONS, Cluster, Loads, Store
 from lamella.native.indexing import ZERO, Dynamic, Index, Ix, flat, gather_index, is_view, operand_index, view_index
 from lamella.native.llvm_text import Emitter, Lines, Val, index
 from lamella.native.memory import Buffer, Plan
@@ -305,6 +305,12 @@ class Evaluator:
         for lane, at in enumerate(self._lane_offsets(offset, step)):
             result = f.insert(result, f.load(f.address(pointer, at, dtype), dtype), lane)
         return result
+
+    def store_all(self, stores: Iterable[Store], at: Callable[[Atom], Index]) -> None:
+        """Store the values of one point. All are computed first: one may be read from the place that another is written to."""
+        values = [(self.value(s.value, at(s.value))[0], s) for s in stores]
+        for value, s in values:
+            self.store(value, s.target, s.index)
 
     def store(self, value: Val, var: Var, at: Index) -> None:
         pointer, ix, f = self.pointer(var), flat(at, var.shape), self.f

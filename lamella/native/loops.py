@@ -14,7 +14,7 @@ import numpy as np
 
 from lamella.ir import PRIMITIVES, Atom, Eqn, Literal, Var, numpy_dtype
 from lamella.ir.types import is_float
-from lamella.native.clusters import Cluster, Loads, Store, index_in, reduction_index
+from lamella.native.clusters import Cluster, Loads, index_in, reduction_index
 from lamella.native.evaluate import INNER, ROW, Evaluator, Space, accesses, is_reduction
 from lamella.native.indexing import domain_index
 from lamella.native.kernel import HI, LO, Kernel, finish
@@ -156,14 +156,10 @@ class _LoopKernel:
             ev.open_section(ROW)
             whole = [s for s in self.cluster.stores if not self._is_row(s.value)]
             if whole:
-                self._pass(lambda: self._store(whole), [], chunk, chunks)
+                self._pass(lambda: ev.store_all(whole, self._at), [], chunk, chunks)
             ev.vector, ev.lanes = None, 0
-            self._store([s for s in self.cluster.stores if self._is_row(s.value)])
+            ev.store_all([s for s in self.cluster.stores if self._is_row(s.value)], self._at)
         return []
-
-    def _store(self, stores: list[Store]) -> None:
-        for s in stores:
-            self.ev.store(self.ev.value(s.value, self._at(s.value))[0], s.target, s.index)
 
     def _at(self, atom: Atom) -> Any:
         return index_in(self.cluster, atom.type.shape) or domain_index(atom.type.shape)
@@ -317,8 +313,7 @@ def reduce_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
             if vector is not None:
                 ev.at[vector] = base
             ev.active = active
-            for s in cluster.stores:
-                ev.store(ev.value(s.value, domain_index(cluster.shape))[0], s.target, s.index)
+            ev.store_all(cluster.stores, lambda _: domain_index(cluster.shape))
 
     def unit(number: Val) -> list[Val]:
         with ev.scope(ROW):
