@@ -40,6 +40,7 @@ class Ix(NamedTuple):
 
 Index = tuple[Ix, ...]
 ZERO = Ix()
+WIDE_ROW = 16  # elements: reading such rows from here and there costs little more than reading an array
 
 
 def axis(a: int) -> Ix:

@@ -11,13 +11,13 @@ from __future__ import annotations
 from lamella.ir import Atom, Eqn, Graph, Literal, Var
 from lamella.native.clusters import Cluster
 from lamella.native.fuse import Fusion
-from lamella.native.indexing import is_view
+from lamella.native.indexing import WIDE_ROW, is_view
 
 LIMIT = 24  # cost of computing a value again, in additions, up to which that beats memory
 HEAVY = {"exp", "log", "log1p", "expm1", "tanh", "logistic", "erf", "erfc", "sin", "cos", "asin", "acos", "atan2", "cbrt",
          "sqrt", "rsqrt", "div"}
 HEAVY_COST = 8
-TOO_HEAVY = {"pow", "random_bits", "gather", "rem"}
+TOO_HEAVY = {"pow", "random_bits", "rem"}
 USERS = 2  # kernels that may repeat the work
 FROM = 4096  # elements from which memory traffic matters
 
@@ -36,7 +36,7 @@ def recompute(fusion: Fusion, graph: Graph) -> None:
             readers = users.get(v, set())
             if not readers or len(readers) > USERS or not all(_point_by_point(c, v) for c in readers):
                 continue
-            steps = _steps(fusion, cluster, v, kept, graph)
+            steps = _steps(fusion, cluster, v, kept, readers)
             if steps is not None:
                 fusion.copies.update(steps)
     fusion.changed()
@@ -72,7 +72,7 @@ def _point_by_point(cluster: Cluster, v: Var) -> bool:
     return size == v.type.size
 
 
-def _steps(fusion: Fusion, cluster: Cluster, v: Var, kept: set[Var], graph: Graph) -> set[Var] | None:
+def _steps(fusion: Fusion, cluster: Cluster, v: Var, kept: set[Var], readers: set[Cluster]) -> set[Var] | None:
     """The cluster's values between `v` and what is in memory, `v` included; None if that is too far."""
     steps: set[Var] = set()
     cost = 0
@@ -83,7 +83,7 @@ def _steps(fusion: Fusion, cluster: Cluster, v: Var, kept: set[Var], graph: Grap
             continue
         eqn: Eqn | None = fusion.definitions.get(atom)
         inside = eqn is not None and fusion.home.get(atom) is cluster and (atom is v or atom not in kept)
-        if inside and eqn.primitive.kind == "elementwise":  # type: ignore[union-attr]
+        if inside and (eqn.primitive.kind == "elementwise" or _gathers_rows(fusion, eqn)):  # type: ignore[union-attr,arg-type]
             name = eqn.primitive.name  # type: ignore[union-attr]
             if name in TOO_HEAVY:
                 return None
@@ -94,6 +94,21 @@ def _steps(fusion: Fusion, cluster: Cluster, v: Var, kept: set[Var], graph: Grap
             todo += eqn.inputs  # type: ignore[union-attr]
         elif eqn is not None and (is_view(eqn) or (atom not in fusion.home and atom not in fusion.alias)):
             todo += eqn.inputs  # a view or a scalar: computed on the spot anyway
-        elif eqn is None and atom.type.size > 1 and 2 * atom.type.size > v.type.size:
+        elif eqn is None and atom.type.size > 1 and 2 * atom.type.size > v.type.size and not _read_beside(fusion, atom, v, readers):
             return None  # an input, which may be overwritten by then
     return steps
+
+
+def _read_beside(fusion: Fusion, atom: Atom, v: Var, readers: set[Cluster]) -> bool:
+    """Whether the readers of `v` read `atom` too, at the same points."""
+    def both(cluster: Cluster) -> bool:
+        loads = fusion.loads(cluster)
+        return all((atom, index) in loads for var, index in loads if var is v)
+
+    return atom.type.shape == v.type.shape and all(map(both, readers))
+
+
+def _gathers_rows(fusion: Fusion, eqn: Eqn) -> bool:
+    """Whether an equation reads long rows of something that the graph computes (the sums that make a table's gradient)."""
+    x = eqn.inputs[0]
+    return eqn.primitive.name == "gather" and x in fusion.definitions and x.type.size >= WIDE_ROW * x.type.shape[0]

@@ -19,6 +19,7 @@ from lamella.ir.primitives.elementwise import broadcast_shapes
 from lamella.ir.types import wide
 from lamella.native.indexing import is_unit_reshape, is_view
 from lamella.native.padding import Pieces, add_pads, pad
+from lamella.native.scattering import scatter_add
 from lamella.native.target import machine
 
 Replacement = list[Atom] | None
@@ -303,29 +304,18 @@ def _split_sum(r: _Rebuild, x: Atom, axes: tuple[int, ...]) -> Replacement:
     if parts == 1 or first != 0 and kept > 1:
         return None
     split = shape[:first] + (parts, total // parts) + shape[first + len(axes):]
-    wider = r.one("cast", r.one("reshape", x, shape=split), dtype=wide(x.type.dtype))
+    wider = r.one("cast", _split_rows(r, x, split, kept), dtype=wide(x.type.dtype))
     partial = r.one("reduce_sum", wider, axes=(first + 1,))
     return [r.one("cast", r.one("reduce_sum", partial, axes=(first,)), dtype=x.type.dtype)]
 
 
-FEW_BINS = 8
-MANY_PER_BIN = 16
-
-
-def _scatter_add(r: _Rebuild, x: Atom, indices: Atom, updates: Atom) -> Replacement:
-    """Many numbers added to few: a masked sum for each, in vectors. One after the other, every addition to a bin in memory would
-    wait for the one before."""
-    bins = x.type.size
-    if x.type.ndim != 1 or bins > FEW_BINS or updates.type.size < bins * MANY_PER_BIN:
-        return None
-    low, high = (Literal(n, indices.type.dtype) for n in (0, bins - 1))
-    at = r.one("min", r.one("max", indices, low), high)
-    number, total = r.one("iota", shape=(bins,), axis=0, dtype="int32"), Literal(0, x.type.dtype)
-    for k in range(bins):
-        mine = r.one("select", r.one("eq", at, Literal(k, indices.type.dtype)), updates, Literal(0, x.type.dtype))
-        mine = r.one("reduce_sum", mine, axes=tuple(range(updates.type.ndim)))
-        total = r.one("select", r.one("eq", number, Literal(k, "int32")), mine, total)
-    return [r.one("add", x, total)]
+def _split_rows(r: _Rebuild, x: Atom, shape: tuple[int, ...], kept: int) -> Atom:
+    """`x` reshaped. Squares (of a norm, a penalty) are computed behind the reshape: only what is squared must be in memory."""
+    square = r.definition(x, "mul")
+    if kept > 1 or square is None or square.inputs[0] is not square.inputs[1]:
+        return r.one("reshape", x, shape=shape)
+    base = r.one("reshape", square.inputs[0], shape=shape)
+    return r.one("mul", base, base)
 
 
 def _argmax(r: _Rebuild, x: Atom, axis: int) -> Replacement:
@@ -562,7 +552,7 @@ _RULES: dict[str, Callable[..., Replacement]] = {
     "stop_gradient": _identity, "call": _call, "custom_gradient": _custom_gradient, "cond": _cond, "cast": _cast,
     "reshape": _reshape, "transpose": _transpose,
     "broadcast": _broadcast, "argmax": _argmax, "sort": _sort, "contract": _contract, "reduce_sum": _reduce_sum, "pad": pad,
-    "scatter_add": _scatter_add,
+    "scatter_add": scatter_add,
     "add": lambda r, x, y: add_pads(r, x, y) or _strip_broadcasts("add")(r, x, y),
 }
 _RULES |= {name: _strip_broadcasts(name) for name, p in PRIMITIVES.items() if p.kind == "elementwise" and name not in _RULES}
