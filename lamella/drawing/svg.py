@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from xml.sax.saxutils import escape
+from html import escape
 
 from lamella.drawing.shapes import LINE, Arrow, Label, Picture, Rectangle, bends, head
 
@@ -40,7 +40,7 @@ def _element(shape: Rectangle | Label | Arrow) -> str:
         anchor = ' text-anchor="middle"' if shape.centred else ""
         weight = ' font-weight="bold"' if shape.bold else ""
         return (f'<text x="{_number(shape.x)}" y="{_number(shape.y)}" font-size="{_number(shape.size)}"{anchor}{weight} '
-                f'fill="{shape.color}">{escape(shape.text)}</text>')
+                f'fill="{shape.color}">{escape(shape.text, quote=False)}</text>')
     path = [f"M {_points(shape.points[0])} L {_points(shape.points[1])}"]
     for curve, straight in zip(bends(shape), shape.points[3::2], strict=True):
         path.append(f"C {_points(*curve[1:])} L {_points(straight)}")

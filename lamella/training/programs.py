@@ -13,7 +13,7 @@ from lamella.errors import ShapeError
 from lamella.frontend import Tensor, TensorSpec, Traced, Variable, trace
 from lamella.ir import TensorType, dtype_name, numpy_dtype
 from lamella.settings import settings
-from lamella.training.epoch import EpochGraph, Layout, Step, epoch_graph
+from lamella.training.epoch import Layout, Step, epoch_graph
 
 LIMIT = 64  # programs per model; a stream of ever new shapes must not fill the memory
 
@@ -138,7 +138,7 @@ class EpochProgram:
     ) -> None:
         sizes = [s for s in (batch_size if n >= batch_size else 0, n % batch_size) if s]
         traces = [trace(function, [specs_of(batch, size)], name) for size in sizes]
-        self.structure, self.check_inputs = traces[0].structure, traces[0].check_inputs
+        self.structure, self._checks = traces[0].structure, traces[0].checks
         keep = tuple(i for i, path in enumerate(_result_names(self.structure)) if collect(path))
         steps = [Step(size, traced, keep) for size, traced in zip(sizes, traces, strict=True)]
         self.n, self.batch_size, self.shuffled = n, batch_size, shuffled
@@ -153,8 +153,9 @@ class EpochProgram:
             tuple(self._buffer(t, by_row) for t in steps[0].result_types),
             by_row,
         )
-        self.program: EpochGraph = epoch_graph(steps, self.layout, f"{name}_epoch")
-        self.executable = compile(self.program.graph, self.program.donate)
+        epoch = epoch_graph(steps, self.layout, f"{name}_epoch")
+        self.variables = epoch.written + epoch.read  # the graph itself isn't kept: the executable has what is left of it
+        self.executable = compile(epoch.graph, epoch.donate)
 
     def _buffer(self, result: TensorType, by_row: bool) -> TensorType:
         if by_row:
@@ -165,6 +166,11 @@ class EpochProgram:
                 )
             return TensorType((self.n, *result.shape[1:]), result.dtype)
         return TensorType((self.steps, *result.shape), "float64" if result.dtype == "float64" else "float32")
+
+    def check_inputs(self, arrays: Sequence[np.ndarray]) -> None:
+        """Let the checks of the step look at the data."""
+        for position, look in self._checks:
+            look(arrays[position])
 
     def bind(self, batch: Any, copies: bool = False) -> EpochCall:
         """Fix the data arrays; with `copies`, the variables themselves stay as they are."""
@@ -188,7 +194,7 @@ class EpochCall:
         for array in arrays:
             array.fill(0)  # touch the pages now, not in the middle of the epoch
         self.buffers = dict(zip(program.names, arrays, strict=True))
-        variables = [buffer_of(v) for v in program.program.written + program.program.read]
+        variables = [buffer_of(v) for v in program.variables]
         data = data_leaves(batch)
         program.check_inputs(data)  # once, on all rows: the epoch itself does not look
         inputs = [
