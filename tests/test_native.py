@@ -503,7 +503,7 @@ def test_what_is_overwritten_is_read_before(kind):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="madvise of Linux")
 def test_the_compiler_takes_the_memory_of_temporaries_meanwhile(monkeypatch):
-    """It is given back before another program is compiled, but not while a program uses it."""
+    """It is given back before another large program is compiled, but not while a program uses it."""
     monkeypatch.setattr(config, "threads", 2)
     monkeypatch.setattr(config, "cache_dir", "")
 
@@ -519,6 +519,9 @@ def test_the_compiler_takes_the_memory_of_temporaries_meanwhile(monkeypatch):
     call.run()
     expected, used = call.outputs[0].copy(), exe.arena.copy()
     assert used.any()
+    program(0.75)
+    np.testing.assert_array_equal(exe.arena, used)
+    monkeypatch.setattr(pipeline, "LARGE", 1)
     with executable.team(2).lock:
         program(0.25)
     np.testing.assert_array_equal(exe.arena, used)

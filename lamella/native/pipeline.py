@@ -36,16 +36,16 @@ from lamella.settings import settings
 def compile(graph: Graph, donate: Mapping[int, int], profile: bool = False) -> NativeExecutable:
     """Compile a graph for this machine, or find it in the cache; with `profile` it counts the time of each kernel."""
     log("graph", lambda: format_graph(graph, sources=True))
+    text = format_graph(graph)
     if profile or "profile" in settings.log:
-        with room_to_work():
+        with room_to_work(len(text)):
             compiled, program = build(graph, donate, profile=True)
         return ProfiledExecutable(graph, dict(donate), compiled, lambda stage: code_text(program, stage), costs(program))
-    text = format_graph(graph)
     compiled = cache.load(text, donate)
     found = "not found" if compiled is None else "found"
     log("cache", lambda: f"{graph.name}: {found} as {cache.path(text, donate)}" if settings.cache_dir else "off")
     if compiled is None:
-        with room_to_work():
+        with room_to_work(len(text)):
             compiled = build(graph, donate)[0]
         cache.save(text, donate, compiled)
     return NativeExecutable(graph, dict(donate), compiled, lambda stage: code_text(emit(graph, donate), stage))
@@ -91,14 +91,19 @@ def emit(graph: Graph, donate: Mapping[int, int], assembler: Assembler | None = 
     return program
 
 
+LARGE = 10_000  # characters of a graph's text: a program of tens of kernels, for which LLVM takes more than some megabytes
+
+
 @contextmanager
-def room_to_work() -> Iterator[None]:
-    """A compiler needs tens of megabytes for a second: temporaries of programs make room for it, and it leaves nothing behind.
+def room_to_work(characters: int) -> Iterator[None]:
+    """The compiler needs tens of megabytes to make a large program: the temporaries of idle teams give way meanwhile, and it leaves
+    nothing behind. Small programs are not worth the time that it takes to get the memory again.
 
     Python's search for cycles pauses: nearly all objects of a compiler live until it is done, and a fifth of its time went into
     looking at them again. They are the youngest generation then.
     """
-    forget_arenas()
+    if characters >= LARGE:
+        forget_arenas()
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -107,7 +112,8 @@ def room_to_work() -> Iterator[None]:
         if enabled:
             gc.enable()
             gc.collect(0)
-        resident.trim()
+        if characters >= LARGE:
+            resident.trim()
 
 
 def kernel_table(program: Program) -> list[tuple[str, str, int, int, bool]]:
