@@ -469,8 +469,6 @@ def test_programs_of_a_team_share_the_memory_of_their_temporaries(threads):
     for call in calls:
         call.run()
     expected = [call.outputs[0].copy() for call in calls]
-    if threads == 1:
-        return
     assert one.arena is two.arena
     with executable.team(threads).lock:
         calls[0].run()
@@ -502,9 +500,8 @@ def test_what_is_overwritten_is_read_before(kind):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="madvise of Linux")
-def test_the_compiler_takes_the_memory_of_temporaries_meanwhile(monkeypatch):
+def test_the_compiler_takes_the_memory_of_temporaries_meanwhile(monkeypatch, threads):
     """It is given back before another large program is compiled, but not while a program uses it."""
-    monkeypatch.setattr(config, "threads", 2)
     monkeypatch.setattr(config, "cache_dir", "")
 
     def program(scale: float):
@@ -522,7 +519,7 @@ def test_the_compiler_takes_the_memory_of_temporaries_meanwhile(monkeypatch):
     program(0.75)
     np.testing.assert_array_equal(exe.arena, used)
     monkeypatch.setattr(pipeline, "LARGE", 1)
-    with executable.team(2).lock:
+    with executable.team(threads).lock:
         program(0.25)
     np.testing.assert_array_equal(exe.arena, used)
     program(0.125)

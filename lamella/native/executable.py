@@ -156,8 +156,8 @@ class BoundCall:
         if self._serial:
             exe.run_alone(self._pointer)
             return
-        crew = team(threads) if threads > 1 else None
-        if crew is None or not crew.lock.acquire(blocking=False):
+        crew = team(threads)
+        if not crew.lock.acquire(blocking=False):
             self._context[ARENA] = exe.own_arena()
             self._context[SCRATCH] = exe.scratch(1).ctypes.data
             exe.run_alone(self._pointer)
