@@ -29,7 +29,7 @@ def contract_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
     plain = Contraction(plan, cluster, host)
     m, n, k = plain.s.m, plain.s.n, plain.k
     big = (m * k + k * n + m * n) * itemsize(plain.wide) > host.l2 and min(m, k) >= 64 and n >= host.lanes()
-    if big and len(plain.k_groups) <= 2 and not plain.shared and not plain.s.kept:
+    if big and len(plain.k_groups) <= 2 and not plain.shared and not plain.s.kept and not plain.batch_rows:
         return _Blocked(plan, cluster, host).emit()
     return plain.emit()
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from lamella.errors import CheckError
-from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Var
+from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Literal, Var
 from lamella.native import chains
 from lamella.native.chains import Chain
 from lamella.native.clusters import DIRECT, Cluster, Store, index_in
@@ -57,6 +57,7 @@ class Plan:
         own: buffers that this plan allocates, as offsets in its arena.
         arena: bytes of temporaries, bodies included.
         constants: of the body of a loop inside another: inputs that are the same in all its iterations.
+        by_block: of a loop's body: a thread does all iterations for a block of the batch, before the next block.
     """
 
     graph: Graph
@@ -68,6 +69,7 @@ class Plan:
     own: set[Buffer] = field(default_factory=set)
     arena: int = 0
     constants: frozenset[Var] = frozenset()
+    by_block: bool = False
 
     @cached_property
     def starts(self) -> dict[Var, Atom]:
@@ -90,8 +92,11 @@ class Plan:
         return list(dict.fromkeys(v for v, _ in self.fusion.loads(cluster)))
 
 
-def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> Plan:
-    """Plan a graph; `outputs[i]` may be one of `inputs` (donated)."""
+def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer], counted: bool = False) -> Plan:
+    """Plan a graph; `outputs[i]` may be one of `inputs` (donated).
+
+    `counted`: it is the body of a loop with a known number of steps, which nobody stops.
+    """
     p = Plan(graph, Fusion(graph))
     p.buffers.update(zip(graph.inputs, inputs, strict=True))
     donors = {b: v for v, b in zip(graph.inputs, inputs, strict=True)}
@@ -119,7 +124,12 @@ def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> P
     for cluster in p.fusion.clusters:
         if cluster.kind == "control":
             _plan_body(p, cluster)
-    _phases(p)
+    blocks = chains.of_loop(p.fusion, lambda v: v in p.buffers, machine()) if counted else 0
+    p.by_block = blocks > 0
+    if p.by_block:
+        _add_chain(p, _ordered(p), blocks)
+    else:
+        _phases(p)
     _allocate(p)
     return p
 
@@ -317,7 +327,8 @@ def _plan_body(p: Plan, cluster: Cluster) -> None:
             _buffer_of(p, var)
     carry = [p.buffer(v) for v in eqn.outputs]
     consts = [p.buffer(v) for v in eqn.inputs[2 + len(carry):] if isinstance(v, Var)]
-    inner = plan(body, [Buffer("counter", 8), *carry, *consts], carry)
+    counted = all(isinstance(bound, Literal) for bound in eqn.inputs[:2])
+    inner = plan(body, [Buffer("counter", 8), *carry, *consts], carry, counted)
     for loop, nested in inner.bodies.items():
         nested.constants = frozenset(nested.graph.inputs[1 + len(loop.anchor.outputs):])  # type: ignore[union-attr]
     block = Buffer("arena", inner.arena)
@@ -338,19 +349,29 @@ def _writes(p: Plan, cluster: Cluster) -> list[Buffer]:
 
 
 def _phases(p: Plan) -> None:
-    """Order clusters by stage and level, then cut where a kernel depends on another since the last cut."""
+    """Order clusters by stage and level, and cut where a kernel depends on another since the last cut."""
     stages, blocks = chains.find(p.fusion, lambda v: v in p.buffers and p.buffers[v].kind == "root", machine())
-    level: dict[Cluster, int] = {}
-    for cluster in sorted(p.fusion.clusters, key=lambda c: len(c.ancestors)):
-        level[cluster] = 1 + max(map(level.__getitem__, cluster.ancestors), default=-1)
+    ordered = _ordered(p)
     for stage in sorted(set(stages.values())):
-        mine = sorted((c for c in p.fusion.clusters if stages[c] == stage), key=lambda c: (level[c], c.number))
+        mine = [c for c in ordered if stages[c] == stage]
         _cut(p, [c for c in mine if c not in blocks])
         chain = [c for c in mine if c in blocks]
         if chain:
-            p.phases.append(Chain(chain, blocks[chain[0]]))
-            for cluster in chain:
-                cluster.blocks = blocks[cluster]
+            _add_chain(p, chain, blocks[chain[0]])
+
+
+def _ordered(p: Plan) -> list[Cluster]:
+    """By level: a cluster comes after all that it waits for."""
+    level: dict[Cluster, int] = {}
+    for cluster in sorted(p.fusion.clusters, key=lambda c: len(c.ancestors)):
+        level[cluster] = 1 + max(map(level.__getitem__, cluster.ancestors), default=-1)
+    return sorted(p.fusion.clusters, key=lambda c: (level[c], c.number))
+
+
+def _add_chain(p: Plan, clusters: list[Cluster], blocks: int) -> None:
+    p.phases.append(Chain(clusters, blocks))
+    for cluster in clusters:
+        cluster.blocks = blocks
 
 
 def _cut(p: Plan, clusters: Sequence[Cluster]) -> None:

@@ -391,7 +391,7 @@ class _Function:
             if barrier:
                 self._barrier()
             if isinstance(what, Chain):
-                self._chain(plan, what)
+                self._blocks(what, lambda block, first, chain=what: self._chain(chain, block, first, first))  # type: ignore[misc]
             elif what.kind == "control":
                 self._loop(plan, what)
             elif what.kind == "host":
@@ -415,8 +415,9 @@ class _Function:
             arguments += [f"ptr {place.ref}", f"i1 {fresh.ref}"]
         self.f.line(f"call void @{name}({', '.join(arguments)})")
 
-    def _chain(self, plan: Plan, chain: Chain) -> None:
-        """All kernels for each of this thread's blocks. There is memory for as many threads as the machine has cores."""
+    def _blocks(self, chain: Chain, body: Callable[[Val, Val], None]) -> None:
+        """`body(number, whether it is the first)` for this thread's blocks. There is memory for as many threads as the machine has
+        cores."""
         f = self.f
         team = f.imin(Val("int64", 0, "%nt"), index(self.program.host.cores))
         rank = f.imin(Val("int64", 0, "%tid"), team)
@@ -426,17 +427,22 @@ class _Function:
         last = f.op("int64", 0, f"udiv i64 {f.imul(following, chain.blocks).ref}, {team.ref}")
 
         def block(number: Val) -> list[Val]:
-            for cluster in chain:
-                kernel = self.program.kernels[cluster]
-                each, rest = divmod(kernel.units, chain.blocks)
-                if rest or not each:
-                    raise AssertionError(f"Cluster {cluster.number}: {kernel.schedule} in {chain.blocks} blocks.")
-                lo, begin = f.imul(number, each), f.eq(number, first)
-                with self._measured(cluster, f.op("int64", 0, f"zext i1 {begin.ref} to i64")):  # all blocks are one call
-                    self._run(cluster, lo.ref, f.iadd(lo, index(each)).ref, begin, number)
+            body(number, f.eq(number, first))
             return []
 
         f.loop(first, last, 1, block)
+
+    def _chain(self, chain: Chain, block: Val, fresh: Val, counted: Val) -> None:
+        """All kernels for one block. `fresh`: kernels have kept nothing yet; `counted`: this is to count as a call of them."""
+        f = self.f
+        for cluster in chain:
+            kernel = self.program.kernels[cluster]
+            each, rest = divmod(kernel.units, chain.blocks)
+            if rest or not each:
+                raise AssertionError(f"Cluster {cluster.number}: {kernel.schedule} in {chain.blocks} blocks.")
+            lo = f.imul(block, each)
+            with self._measured(cluster, f.op("int64", 0, f"zext i1 {counted.ref} to i64")):
+                self._run(cluster, lo.ref, f.iadd(lo, index(each)).ref, fresh, block)
 
     def _share(self, kernel: Kernel, turn: int, call: Callable[[str, str], None]) -> None:
         """Call a kernel for this thread's units; a small kernel is one thread's, in turn."""
@@ -480,6 +486,9 @@ class _Function:
         body = plan.bodies[cluster]
         lo, hi = (self._scalar(plan, a) for a in eqn.inputs[:2])
         counter = body.buffers[body.graph.inputs[0]]
+        if body.by_block:
+            self._loop_by_block(body, counter, lo, hi)
+            return
         if plan is self.program.plan:
             name = f"step_{len(self.program.texts)}"
             self.program.texts.append(_Function(self.program, body, counter).text(name))
@@ -495,6 +504,21 @@ class _Function:
             return []
 
         f.loop(lo, hi, 1, iteration)
+
+    def _loop_by_block(self, body: Plan, counter: Buffer, lo: Val, hi: Val) -> None:
+        """All iterations for one block of the batch after the other."""
+        f, (chain,) = self.f, body.phases
+        assert isinstance(chain, Chain)
+
+        def iterations(block: Val, first: Val) -> None:
+            def iteration(i: Val) -> list[Val]:
+                self._counters[counter] = i
+                self._chain(chain, block, f.logical_and(first, f.eq(i, lo)), first)
+                return []
+
+            f.loop(lo, hi, 1, iteration)
+
+        self._blocks(chain, iterations)
 
     def _scalar(self, plan: Plan, atom: object) -> Val:
         if isinstance(atom, Literal):

@@ -86,8 +86,8 @@ class Signature:
         return name
 
     def _read(self, var: Var) -> None:
-        stored, offsets = self._plan.fusion.placed.get(var, (var, None))
-        self._parts.append(offsets)
+        stored, start = self._plan.fusion.placed.get(var, (var, ()))
+        self._index(start)
         self._memory(stored)
 
     def _memory(self, var: Var) -> None:
