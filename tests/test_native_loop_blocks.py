@@ -117,7 +117,7 @@ def test_a_batch_that_cannot_be_shared_evenly_is_not_cut():
 
 
 def test_rows_of_histories_are_stored_where_they_are_computed():
-    """`ys` forwards; the gradients of the rows and of the sum inside of tanh backwards. (The others are copies of what was there.)"""
+    """`ys` forwards; the gradients of the rows and of the sum inside of tanh backwards. The others copy what was there."""
     graph, _ = gradient_of(plain, 3, 32, 48)
     _, (forwards, backwards) = loops_of(graph)
     for plan, outputs in ((forwards, [1]), (backwards, [1, 2])):
