@@ -16,7 +16,7 @@ from lamella.native.contraction import Contraction
 from lamella.native.evaluate import INNER, ROW
 from lamella.native.kernel import HI, LO, SCRATCH, Kernel, finish
 from lamella.native.llvm_text import Val, index, itemsize
-from lamella.native.memory import Plan
+from lamella.native.plan import Plan
 from lamella.native.target import Machine
 
 CHUNK = 256  # reduction steps per chunk

@@ -21,7 +21,7 @@ from lamella.native.indexing import Ix, domain_index, flat
 from lamella.native.kernel import FRESH, HI, KEPT, LO, SCRATCH, Kernel, finish
 from lamella.native.llvm_text import Val, index, itemsize
 from lamella.native.loops import accumulator_dtype
-from lamella.native.memory import Plan
+from lamella.native.plan import Plan
 from lamella.native.prefetch import Prefetch
 from lamella.native.target import Machine
 from lamella.native.widening import RowsCopy

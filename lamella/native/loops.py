@@ -19,7 +19,7 @@ from lamella.native.evaluate import INNER, ROW, Evaluator, Space, accesses, is_r
 from lamella.native.indexing import domain_index
 from lamella.native.kernel import HI, LO, Kernel, finish
 from lamella.native.llvm_text import Val, index
-from lamella.native.memory import Plan
+from lamella.native.plan import Plan
 from lamella.native.target import Machine
 
 UNROLL = 4  # accumulators in flight

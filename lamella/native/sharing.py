@@ -13,7 +13,7 @@ from lamella.ir import Atom, Eqn, Literal, Var
 from lamella.native.clusters import Cluster
 from lamella.native.indexing import Index
 from lamella.native.kernel import Kernel
-from lamella.native.memory import Buffer, Plan
+from lamella.native.plan import Buffer, Plan
 
 
 class Signature:
