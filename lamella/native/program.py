@@ -15,8 +15,9 @@ from lamella.native.blocked import contract_kernel
 from lamella.native.chains import Chain
 from lamella.native.clusters import Cluster
 from lamella.native.elastic import ARENA, BARRIER, HOST, LOOP_TEXT, PROFILE, PROGRESS, SCRATCH_WORD, TABLE
+from lamella.native.emitter import Emitter
 from lamella.native.kernel import Kernel
-from lamella.native.llvm_text import Emitter, Val, index
+from lamella.native.llvm_text import Val, index
 from lamella.native.loops import cumsum_kernel, loop_kernel, reduce_kernel, scatter_add_kernel
 from lamella.native.plan import Buffer, Plan
 from lamella.native.sharing import Shared
