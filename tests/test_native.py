@@ -154,6 +154,20 @@ def test_blocked_products_with_two_reduction_axes(threads):
     assert_close(graph, [rng.standard_normal(s).astype(np.float32) for s in shapes], 64.0)
 
 
+@pytest.mark.parametrize(("equation", "shapes"), [
+    ("tbgm,btgn->mn", [(5, 21, 7, 136), (21, 5, 7, 600)]),  # a chunk is some b, with all of the others
+    ("btgm,btgn->mn", [(3, 40, 23, 130), (3, 40, 23, 300)]),  # neighbours in both: one group
+    ("btgm,bgtn->mn", [(3, 40, 23, 130), (3, 23, 40, 300)]),  # some t, for one b after the other
+])
+def test_blocked_products_with_more_reduction_axes(equation, shapes):
+    rng = np.random.default_rng(0)
+    b = Builder()
+    x, y = (b.input(TensorType(s, "float32")) for s in shapes)
+    graph = b.build([b.contract(x, y, spec=einsum_spec(equation, *shapes))])
+    assert "blocked" in executor.compile(graph).text("schedule") or pipeline.machine().l2 > 1 << 20
+    assert_close(graph, [rng.standard_normal(s).astype(np.float32) for s in shapes], 64.0)
+
+
 def training_graph(steps: int, batch: int = 8, rows: int = 40) -> tuple[Graph, list[np.ndarray], dict[int, int]]:
     """A loop of gradient steps on a linear model, over batches of a shuffled array."""
     f = "float32"

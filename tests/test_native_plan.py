@@ -11,8 +11,8 @@ import lamella as tf
 from lamella import executor
 from lamella.ir import Graph
 from lamella.native import program
+from lamella.native.arena import ALIGN, first_fit
 from lamella.native.fuse import Fusion
-from lamella.native.memory import ALIGN, first_fit
 from lamella.native.simplify import simplify
 from lamella.settings import settings as config
 

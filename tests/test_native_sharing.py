@@ -10,8 +10,8 @@ from lamella.frontend import Variable, trace
 from lamella.native import program as programs
 from lamella.native.clusters import Cluster
 from lamella.native.kernel import Kernel
-from lamella.native.memory import Plan
 from lamella.native.pipeline import emit
+from lamella.native.plan import Plan
 from lamella.native.program import EMITTERS, Program
 from lamella.native.target import Machine, machine
 

@@ -108,6 +108,7 @@ class Step:
         sums: gradient so far of each constant that is summed step by step, at least in float32: before and after the step.
         by_row: values that `sums` of a constant hold in row `index`.
         products: gradients that are summed at the end.
+        totals: gradients that are sums of an operand of a product along axes, and over all steps: constant, operand, axes.
         saved: values of the body that `eqns` and `products` read.
         rows: operands of products that the reverse loop itself has to write down.
     """
@@ -119,6 +120,7 @@ class Step:
     sums: dict[Var, tuple[Var, Atom]] = field(default_factory=dict)
     by_row: dict[Atom, Var] = field(default_factory=dict)
     products: list[Product] = field(default_factory=list)
+    totals: list[tuple[Var, Var, tuple[int, ...]]] = field(default_factory=list)
     saved: list[Var] = field(default_factory=list)
     rows: list[Var] = field(default_factory=list)
 
@@ -148,9 +150,10 @@ class _Differentiation:
         slices = [e.output for e in self.reads]
         grads = backward(self.b, [e for e in self.loop.body.eqns if e not in skipped], cts, [*inputs, *slices])
         into = dict(zip(slices, grads[len(inputs) :], strict=True))
+        rest = {v: self._without_products(v, grad) for v, grad in zip(inputs, grads, strict=False)}
         for v, grad in zip(inputs, grads, strict=False):
             pairs = [(e, into[e.output]) for e in self.reads if e.inputs[0] is v and into[e.output] is not None]
-            self._leave(v, grad, pairs)  # type: ignore[arg-type]
+            self._leave(v, grad, rest[v], pairs)  # type: ignore[arg-type]
         self._finish()
         return self.step
 
@@ -171,19 +174,24 @@ class _Differentiation:
                 cts[out] = b.add(cts[out], arriving) if out in cts else arriving
         return cts
 
-    def _leave(self, v: Var, grad: Atom | None, slices: list[tuple[Eqn, Atom]]) -> None:
-        """What goes out of the step for one input of the body."""
+    def _without_products(self, v: Var, grad: Atom | None) -> list[Atom]:
+        """The terms of a constant's gradient that don't wait for the end."""
+        terms = self._terms(grad) if v in self.loop.consts else []
+        return [term for term in terms if not self._defer(v, term)]
+
+    def _leave(self, v: Var, grad: Atom | None, terms: list[Atom], slices: list[tuple[Eqn, Atom]]) -> None:
+        """What goes out of the step for one input of the body; of a constant's gradient, `terms` are left."""
         b, step = self.b, self.step
         if v in self.loop.carries:
             step.leaving[v] = self._into_slices(b.full(v.type, 0) if grad is None else grad, slices)
             return
-        rest = [part for part in self._terms(grad) if not self._defer(v, part)]
+        rest = [term for term in terms if not self._defer_sum(v, term)]
         if not rest and slices and self._fill(v, slices):
             return
         before = Var(TensorType(v.shape, wide(v.dtype)))
         total: Atom = before
-        for part in rest:
-            total = b.add(total, b.cast_to(part, before.dtype))
+        for term in rest:
+            total = b.add(total, b.cast_to(term, before.dtype))
         total = self._into_slices(total, slices)
         if total is not before:
             step.sums[v] = before, total
@@ -235,16 +243,40 @@ class _Differentiation:
         step.products.append(Product(const, (x, y), eqn.params["spec"]))
         return True
 
+    def _defer_sum(self, const: Var, term: Atom) -> bool:
+        """Leave a sum over what is written down anyway, as an operand of a product, for the end (the gradient of a bias)."""
+        eqn = next((e for e in self.b.eqns if term in e.outputs), None)
+        if eqn is None or eqn.primitive.name != "reduce_sum":
+            return False
+        (value,) = eqn.inputs
+        if not any(value is x for p in self.step.products for x in p.operands) or value in self.loop.consts:
+            return False
+        self.step.totals.append((const, value, eqn.params["axes"]))  # type: ignore[arg-type]
+        return True
+
     def _finish(self) -> None:
         """Keep what the step needs; dear values of the forward pass are remembered instead of computed again."""
         loop, step = self.loop, self.step
         changing = dependent(loop.body.eqns, [loop.index, *loop.carries])
-        remembered = [e.output for e in loop.body.eqns if self._worth_a_row(e) and e.output in changing]
+        worth = [self._settled(e.output) for e in loop.body.eqns if self._worth_a_row(e) and e.output in changing]
+        remembered = list(dict.fromkeys(worth))
         operands = [x for p in step.products for x in p.operands if isinstance(x, Var)]
         step.eqns, read = needed(self.b.eqns, [*step.outputs, *operands], set(remembered))
         step.saved = [v for v in (*loop.carries, *remembered) if v in read]
         at_hand = {*step.saved, *loop.consts, *step.by_row}
         step.rows = [x for x in dict.fromkeys(operands) if x not in at_hand]
+
+    def _settled(self, value: Var) -> Var:
+        """What becomes of a value that nobody else reads, in elementwise equations: remembering that spares them too."""
+        forward = set(map(id, self.loop.body.eqns))
+        while True:
+            readers = [e for e in self.b.eqns if value in e.inputs]
+            if len(readers) != 1 or id(readers[0]) not in forward or value in self.loop.body.outputs:
+                return value
+            (reader,) = readers
+            if reader.primitive.kind != "elementwise" or reader.output.type != value.type:
+                return value
+            value = reader.output
 
     def _worth_a_row(self, eqn: Eqn) -> bool:
         """Contractions are dear to compute again; a slice of a buffer that is carried is smaller than the buffer."""

@@ -9,7 +9,8 @@ Two rules keep a step's cost independent of the number of steps:
 * A `dynamic_slice` of an input of the body, such as `x[t]`, sends its gradient to that slice alone. A buffer that is
   filled row by row needs no record, and its cotangent is read row by row.
 * A gradient towards a constant that is a contraction of two values of the step, such as that of a recurrent kernel,
-  isn't summed step by step: both values are written down, and one large contraction sums over the steps at the end.
+  isn't summed step by step: both values are written down, and one large contraction sums over the steps at the end
+  (as does one large sum for a bias whose gradient is the sum of such a value).
 
 Both loops are ordinary equations with known bounds, so they can be differentiated again.
 """
@@ -140,6 +141,9 @@ def _reverse(b: Builder, loop: Loop, step: Step, histories: dict[Var, Atom],
         atoms = [given[x] if row is None else row for x, row in zip(p.operands, operands, strict=True)]  # type: ignore[index]
         total = b.contract(*atoms, spec=_over_steps(p.spec, loop.steps, [row is not None for row in operands]))
         found[p.const] = b.add(found[p.const], total) if p.const in found else total
+    for const, value, axes in step.totals:
+        total = b.reduce_sum(rows[value], axes=(0, *(a + 1 for a in axes)))
+        found[const] = b.add(found[const], total) if const in found else total
     return found
 
 

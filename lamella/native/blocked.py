@@ -8,6 +8,7 @@ wait in scratch for the next one (Goto and van de Geijn, "Anatomy of high-perfor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from lamella.native.clusters import Cluster
@@ -15,7 +16,7 @@ from lamella.native.contraction import Contraction
 from lamella.native.evaluate import INNER, ROW
 from lamella.native.kernel import HI, LO, SCRATCH, Kernel, finish
 from lamella.native.llvm_text import Val, index, itemsize
-from lamella.native.memory import Plan
+from lamella.native.plan import Plan
 from lamella.native.target import Machine
 
 CHUNK = 256  # reduction steps per chunk
@@ -29,7 +30,7 @@ def contract_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
     plain = Contraction(plan, cluster, host)
     m, n, k = plain.s.m, plain.s.n, plain.k
     big = (m * k + k * n + m * n) * itemsize(plain.wide) > host.l2 and min(m, k) >= 64 and n >= host.lanes()
-    if big and len(plain.k_groups) <= 2 and not plain.shared and not plain.s.kept:
+    if big and not plain.shared and not plain.s.kept and not plain.batch_rows:
         return _Blocked(plan, cluster, host).emit()
     return plain.emit()
 
@@ -39,18 +40,11 @@ class _Blocked(Contraction):
         super().__init__(plan, cluster, host)
         self.copy.items = 0  # rows are packed here, and widened by that
         s = self.s
-        # With two reduction groups a chunk is some positions of the first and all of the second; they are packed as one.
-        self.k_group = self.k_groups[0]
-        self.inner = self._size(self.k_groups[1]) if len(self.k_groups) == 2 else 1
-        positions = self.space.sizes[self.k_group]
-        chunks = -(-positions // max(1, CHUNK // self.inner))
-        self.positions = -(-positions // chunks)  # per chunk
-        self.chunks = -(-positions // self.positions)
-        self.chunk = self.positions * self.inner
+        self._chunks()
         self._cut()
         self.width = s.vectors * s.lanes
         self.a_step_m = self.a_at.get(self.m_group, 0)  # type: ignore[arg-type]
-        self.a_step_k, self.b_step_k = ([at.get(g, 0) for g in self.k_groups] for at in (self.a_at, self.b_at))
+        self.a_step_k, self.b_step_k = (at.get(self.k_group, 0) for at in (self.a_at, self.b_at))
         self.b_step_n = self.b_at.get(self.n_group, 0)  # type: ignore[arg-type]
         same_sets = self.a_step_m * itemsize(self.dtype) % 4096 == 0 and s.rows > 6
         self.pack_a = (s.n >= PACK_ROWS_FROM and self.a_step_m != 1) or same_sets or self.dtype != self.wide or self.inner > 1
@@ -58,6 +52,18 @@ class _Blocked(Contraction):
         self.a_items = self.tiles * s.rows * self.chunk if self.pack_a else 0
         self.partial_items = self.tiles * s.rows * self.group * self.width if self.chunks > 1 else 0
         self.b_items = self.chunk * self.width
+
+    def _chunks(self) -> None:
+        """A chunk is some positions of one reduction group, with all of the groups inside of it; these are packed as one."""
+        sizes = [self._size(g) for g in self.k_groups]
+        at = next(i for i in range(len(sizes)) if math.prod(sizes[i + 1:]) <= CHUNK)
+        self.around, self.k_group, self.inside = self.k_groups[:at], self.k_groups[at], self.k_groups[at + 1:]
+        self.inner = math.prod(sizes[at + 1:])
+        parts = -(-sizes[at] // max(1, CHUNK // self.inner))
+        self.positions = -(-sizes[at] // parts)  # per chunk
+        self.parts = -(-sizes[at] // self.positions)
+        self.chunks = self.parts * math.prod(sizes[:at])
+        self.chunk = self.positions * self.inner
 
     def _cut(self) -> None:
         """Blocks of rows and groups of panels: the cut with which the busiest core has the least to do, packing included."""
@@ -115,13 +121,19 @@ class _Blocked(Contraction):
         """All panels and tiles of a block, for one chunk of K."""
         f = self.f
         with self.ev.scope(ROW):
-            start = f.imul(c, self.positions)
+            rest, part = f.divmod(c, self.parts)
+            start = f.imul(part, self.positions)
             total = self.space.sizes[self.k_group]
             left = f.iadd(index(total), f.imul(start, -1))
             steps = f.imin(index(self.positions), left) if total % self.positions else index(self.positions)
+            self.a_start, self.b_start = f.imul(start, self.a_step_k), f.imul(start, self.b_step_k)
+            for g in reversed(self.around):
+                rest, at = f.divmod(rest, self._size(g))
+                self.a_start = f.iadd(self.a_start, f.imul(at, self.a_at.get(g, 0)))
+                self.b_start = f.iadd(self.b_start, f.imul(at, self.b_at.get(g, 0)))
             if self.pack_a:
-                self._tiles(first, lambda t, m, rows: self._pack_tile(t, m, rows, start, steps))
-            self._all_panels(lambda p, n, vectors, active: self._one_panel_of(c, first, start, steps, p, n, vectors, active))
+                self._tiles(first, lambda t, m, rows: self._pack_tile(t, m, rows, steps))
+            self._all_panels(lambda p, n, vectors, active: self._one_panel_of(c, first, steps, p, n, vectors, active))
         return []
 
     def _all_panels(self, body) -> None:  # type: ignore[no-untyped-def]
@@ -164,34 +176,30 @@ class _Blocked(Contraction):
     def _part(self, items: int) -> Val:
         return self.f.address(SCRATCH, index(items), self.wide)
 
-    def _each_step(self, steps: Val, body: Callable[[Val, Callable[[list[int]], Val]], None]) -> None:
-        """`body(number of the step, offset for the steps of an operand)` for all reduction steps of a chunk."""
+    def _each_step(self, steps: Val, body: Callable[[Val, Val, Val], None]) -> None:
+        """`body(number of the step, offset in A, offset in B)` for all reduction steps of a chunk."""
         f = self.f
 
-        def outer(k: Val) -> list[Val]:
-            if self.inner == 1:
-                body(k, lambda by: f.imul(k, by[0]))
-                return []
+        def step(a: Val, b: Val, k: Val, carried: list[Val]) -> list[Val]:
+            body(k, a, b)
+            return carried
 
-            def inner(j: Val) -> list[Val]:
-                body(f.iadd(f.imul(k, self.inner), j), lambda by: f.iadd(f.imul(k, by[0]), f.imul(j, by[1])))
-                return []
+        def position(k: Val) -> list[Val]:
+            return self._walk([], step, self.inside, start=(f.imul(k, self.a_step_k), f.imul(k, self.b_step_k), k))
 
-            return f.loop(index(0), index(self.inner), 1, inner)
+        f.loop(index(0), steps, 1, position)
 
-        f.loop(index(0), steps, 1, outer)
-
-    def _pack_tile(self, t: Val, m: Val, rows: int, start: Val, steps: Val) -> None:
+    def _pack_tile(self, t: Val, m: Val, rows: int, steps: Val) -> None:
         """A[rows of a tile, a chunk] -> scratch[tile][k][row]."""
         f, s = self.f, self.s
-        origin = f.address(self.a_base, f.iadd(f.imul(m, self.a_step_m), f.imul(start, self.a_step_k[0])), self.dtype)
+        origin = f.address(self.a_base, f.iadd(f.imul(m, self.a_step_m), self.a_start), self.dtype)
         target = f.address(self._part(self.b_items), f.imul(t, s.rows * self.chunk), self.wide)
-        if self.inner == 1 and self.a_step_k[0] == 1 and rows <= s.lanes:
+        if self.inner == 1 and self.a_step_k == 1 and rows <= s.lanes:
             self._pack_turned(origin, self.a_step_m, rows, steps, target, s.rows, True)
             return
 
-        def step(k: Val, offset: Callable[[list[int]], Val]) -> None:
-            source = f.address(origin, offset(self.a_step_k), self.dtype)
+        def step(k: Val, a: Val, b: Val) -> None:
+            source = f.address(origin, a, self.dtype)
             row = f.address(target, f.imul(k, s.rows), self.wide)
             if self.a_step_m == 1 and rows <= s.lanes:
                 mask = f.lane_mask(rows, s.lanes)
@@ -203,19 +211,19 @@ class _Blocked(Contraction):
 
         self._each_step(steps, step)
 
-    def _pack_panel(self, n: Val, start: Val, steps: Val, vectors: int, active: int) -> None:
+    def _pack_panel(self, n: Val, steps: Val, vectors: int, active: int) -> None:
         """B[a chunk, a panel] -> scratch[k][column]; columns that don't exist become zeros."""
         f, s = self.f, self.s
-        origin, target = self._panel_origin(n, start), self._part(0)
-        if self.inner == 1 and self.b_step_k[0] == 1 and self.b_step_n != 1:
+        origin, target = self._panel_origin(n), self._part(0)
+        if self.inner == 1 and self.b_step_k == 1 and self.b_step_n != 1:
             for j in range(vectors):
                 count = active if j == vectors - 1 else s.lanes
                 self._pack_turned(f.address(origin, index(j * s.lanes * self.b_step_n), self.dtype), self.b_step_n, count, steps,
                                   f.address(target, index(j * s.lanes), self.wide), vectors * s.lanes, False)
             return
 
-        def step(k: Val, offset: Callable[[list[int]], Val]) -> None:
-            source = f.address(origin, offset(self.b_step_k), self.dtype)
+        def step(k: Val, a: Val, b: Val) -> None:
+            source = f.address(origin, b, self.dtype)
             row = f.address(target, f.imul(k, vectors * s.lanes), self.wide)
             for j in range(vectors):
                 vector = self._lanes_of(source, self.b_step_n, j, active if j == vectors - 1 else s.lanes)
@@ -225,26 +233,24 @@ class _Blocked(Contraction):
 
     # Tiles.
 
-    def _one_panel_of(self, c: Val, first: Val, start: Val, steps: Val, p: Val, n: Val, vectors: int, active: int) -> None:
+    def _one_panel_of(self, c: Val, first: Val, steps: Val, p: Val, n: Val, vectors: int, active: int) -> None:
         f = self.f
-        self._pack_panel(n, start, steps, vectors, active)
-        self.next_panel = self._panel_origin(f.iadd(n, index(self.width)), start)
-        self._tiles(first, lambda t, m, rows: self._block_tile(c, start, steps, p, t, m, rows, n, vectors, active))
+        self._pack_panel(n, steps, vectors, active)
+        self.next_panel = self._panel_origin(f.iadd(n, index(self.width)))
+        self._tiles(first, lambda t, m, rows: self._block_tile(c, steps, p, t, m, rows, n, vectors, active))
 
-    def _panel_origin(self, n: Val, start: Val) -> Val:
+    def _panel_origin(self, n: Val) -> Val:
         f = self.f
-        return f.address(self.b_base, f.iadd(f.imul(n, self.b_step_n), f.imul(start, self.b_step_k[0])), self.dtype)
+        return f.address(self.b_base, f.iadd(f.imul(n, self.b_step_n), self.b_start), self.dtype)
 
-    def _block_tile(self, c: Val, start: Val, steps: Val, p: Val, t: Val, m: Val, rows: int, n: Val, vectors: int,
-                    active: int) -> None:
+    def _block_tile(self, c: Val, steps: Val, p: Val, t: Val, m: Val, rows: int, n: Val, vectors: int, active: int) -> None:
         f, s = self.f, self.s
         if self.pack_a:
             a = f.address(self._part(self.b_items), f.imul(t, s.rows * self.chunk), self.wide)
             step_m, step_k, dtype = 1, s.rows, self.wide
         else:
-            at = f.iadd(f.imul(m, self.a_step_m), f.imul(start, self.a_step_k[0]))
-            a = f.address(self.a_base, at, self.dtype)
-            step_m, step_k, dtype = self.a_step_m, self.a_step_k[0], self.dtype
+            a = f.address(self.a_base, f.iadd(f.imul(m, self.a_step_m), self.a_start), self.dtype)
+            step_m, step_k, dtype = self.a_step_m, self.a_step_k, self.dtype
         steps = f.imul(steps, self.inner)
         b, size = self._part(0), vectors * s.lanes
         ahead = self.prefetch.begin(m, n) if self.chunks == 1 else []
@@ -253,7 +259,7 @@ class _Blocked(Contraction):
 
         def step(k: Val, *acc: Val) -> list[Val]:
             if fetch_b:
-                upcoming = f.address(self.next_panel, f.imul(k, self.b_step_k[0]), self.dtype)
+                upcoming = f.address(self.next_panel, f.imul(k, self.b_step_k), self.dtype)
                 for j in range(vectors):
                     f.prefetch(f.address(upcoming, index(j * s.lanes), self.dtype), False)
             self.prefetch.line(ahead, rows - 1, k, size)

@@ -8,6 +8,9 @@ thread (the attention weights of a transformer are never stored for the whole ba
 A cluster can be part of a chain if its leading axis is the batch and block j of it writes just block j of its targets. Where
 it reads what another of the chain wrote outside of its own block (statistics over the batch, the gradient of weights), the chain
 ends and the next begins behind a barrier.
+
+If all of an inner loop's body is such a chain (the time steps of a recurrent layer), a thread takes a block through all
+iterations before it begins the next: the state of a few samples stays in L1, and threads never meet inside the loop.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ from lamella.native.indexing import Ix, flat, strides
 from lamella.native.target import Machine
 
 SHORT = 4  # rows that make a poor tile
+LEAST_SAMPLES = 4  # of a block of a loop: all of the recurrent weights are read for it in every iteration
 LEAST_ROWS = 64  # a product whose rows merge with the batch is cut into pieces of at least that many
 
 
@@ -40,25 +44,31 @@ class Chain(list[Cluster]):
 
 
 def operand_position(spec: ContractSpec, which: int, shape: tuple[int, ...]) -> Ix:
-    """Where an operand of a contraction is read, over all its axes."""
+    """Where an operand of a contraction is read, over all its axes; it may be a row of an array of that shape."""
     total = Ix()
-    for affine, stride in zip(spec.maps[which], strides(shape), strict=True):
+    for affine, stride in zip(spec.maps[which], strides(shape)[-len(spec.maps[which]):], strict=True):
         axes = tuple((a, c) for a, c in enumerate(affine.coefficients) if c and spec.sizes[a] != 1)
         total = total.plus(Ix(axes, affine.offset).scaled(stride))
     return total
 
 
 class Access:
-    """What a cluster reads and writes, and whether block j of it stays in block j of each array."""
+    """What a cluster reads and writes, and how far apart samples lie in an array if block j of the cluster stays in block j of it.
 
-    def __init__(self, fusion: Fusion, cluster: Cluster) -> None:
-        self.fusion, self.cluster = fusion, cluster
+    Attributes:
+        axis: of the cluster, along which it is cut.
+        reads, writes: elements from sample to sample; 0 if the cluster leaves its block.
+    """
+
+    def __init__(self, fusion: Fusion, cluster: Cluster, in_loop: bool = False) -> None:
+        """`in_loop`: parts of an array that move from iteration to iteration (a time step of a history) have blocks too."""
+        self.fusion, self.cluster, self.in_loop, self.axis = fusion, cluster, in_loop, cluster.batch_axis
         self.sizes = dict(enumerate(cluster.shape))
         if cluster.kind == "reduce" and cluster.anchor is not None:
             operand = cluster.anchor.inputs[0].type.shape
             self.sizes.update(enumerate((operand[a] for a in cluster.anchor.params["axes"]), len(cluster.shape)))
-        self.reads: dict[Var, bool] = {}
-        self.writes: dict[Var, bool] = {}
+        self.reads: dict[Var, int] = {}
+        self.writes: dict[Var, int] = {}
         for var, index in fusion.loads(cluster):
             if cluster.kind != "contract" or not any(a >= 100 for ix in index for a, _ in ix.axes):
                 self._note(self.reads, var, flat(index, var.shape))
@@ -67,7 +77,7 @@ class Access:
         for store in cluster.stores:
             self._note(self.writes, store.target, flat(store.index, store.target.shape))
         if cluster.anchor is not None and not cluster.stores:
-            self.writes.update((fusion.root(v), False) for v in cluster.anchor.outputs)
+            self.writes.update((fusion.root(v), 0) for v in cluster.anchor.outputs)
 
     def _operands(self) -> None:
         eqn = self.cluster.anchor
@@ -78,23 +88,27 @@ class Access:
             var, start = self.fusion.operand(x)
             self._note(self.reads, var, operand_position(spec, which, var.shape).plus(start))
 
-    def _note(self, accesses: dict[Var, bool], var: Var, at: Ix) -> None:
-        root = self.fusion.root(var)
-        accesses[root] = accesses.get(root, True) and self._stays(at, var.type.size)
+    def _note(self, accesses: dict[Var, int], var: Var, at: Ix) -> None:
+        root, apart = self.fusion.root(var), self._apart(at, var.type.size)
+        accesses[root] = apart if accesses.get(root, apart) == apart else 0
 
-    def _stays(self, at: Ix, size: int) -> bool:
-        """Whether position `at` of an array lies in the same block as the cluster's leading axis, whatever the other axes."""
-        n = self.sizes.get(0, 1)
-        if at.dynamic or n <= 1 or size % n:
-            return False
-        block = size // n
-        low = high = at.const
+    def _apart(self, at: Ix, size: int) -> int:
+        """The distance of samples at position `at` of an array, if a sample lies between one of these and the next, whatever the
+        other axes."""
+        n = self.sizes.get(self.axis, 1)
+        apart = dict(at.axes).get(self.axis, 0)
+        whole = n * apart  # all samples
+        if n <= 1 or apart <= 0 or size % whole:
+            return 0
+        if not self.in_loop and (at.dynamic or size != whole) or any(c % whole for _, c in at.dynamic):
+            return 0
+        low = high = at.const % whole if self.in_loop else at.const
         for axis, coefficient in at.axes:
-            if axis == 0:
+            if axis == self.axis:
                 continue
             reach = coefficient * (self.sizes.get(axis, 1) - 1)
             low, high = low + min(reach, 0), high + max(reach, 0)
-        return dict(at.axes).get(0, 0) == block and low >= 0 and high < block
+        return apart if low >= 0 and high < apart else 0
 
     @property
     def free(self) -> bool:
@@ -102,14 +116,16 @@ class Access:
         cluster = self.cluster
         if cluster.kind not in ("loop", "reduce", "contract") or not self.writes or not all(self.writes.values()):
             return False
-        later = [n for n in cluster.shape[1:] if n != 1]
+        if all(n == 1 for n in cluster.shape[self.axis + 1:]):
+            return self.in_loop and cluster.kind == "loop"  # a number per sample: not worth a chain of its own
         if cluster.kind == "contract":
-            return bool(later) and _rows_apart(cluster)
-        return bool(later) and (cluster.kind == "reduce" or len(cluster.shape) > cluster.columns)
+            return _rows_apart(cluster, self.in_loop)
+        return cluster.kind == "reduce" or len(cluster.shape) - cluster.columns > self.axis
 
 
-def _rows_apart(cluster: Cluster) -> bool:
-    """Whether a contraction's leading axis is neither its rows nor its columns, and the rows are many without it."""
+def _rows_apart(cluster: Cluster, in_loop: bool) -> bool:
+    """Whether a contraction's leading axis is neither its rows nor its columns, and the rows are many without it. In a loop it may
+    be the rows: what is saved there are meetings in every iteration."""
     assert cluster.anchor is not None
     spec: ContractSpec = cluster.anchor.params["spec"]
     a, b = ({axis for affine in which for axis, c in enumerate(affine.coefficients) if c} for which in spec.maps)
@@ -121,6 +137,8 @@ def _rows_apart(cluster: Cluster) -> bool:
         return False
     rows = [spec.out_shape[axis] for axis in outputs[1:-1] if axis in a and axis not in b]
     windows = any(sum(c != 0 for c in affine.coefficients) > 1 for which in spec.maps for affine in which)
+    if in_loop and 0 not in b and not rows:
+        return len(outputs) == 2 and last not in a
     if 0 in b or windows:
         return max(rows, default=1) >= SHORT
     return math.prod(rows) >= LEAST_ROWS
@@ -133,7 +151,7 @@ def find(fusion: Fusion, outer: Callable[[Var], bool], host: Machine) -> tuple[d
     """
     access = {c: Access(fusion, c) for c in fusion.clusters}
     batch = _batch(access)
-    free = {c for c, a in access.items() if batch and a.free and c.shape[0] % batch == 0}
+    free = {c for c, a in access.items() if batch and a.free and c.shape[a.axis] % batch == 0}
     while free:
         stages = _stages(access, free)
         worth = {s for s in set(stages.values()) if _pays([access[c] for c in free if stages[c] == s], outer, host.l2 // 4)}
@@ -147,12 +165,44 @@ def find(fusion: Fusion, outer: Callable[[Var], bool], host: Machine) -> tuple[d
     return stages, dict.fromkeys(free, blocks)
 
 
+def of_loop(fusion: Fusion, outer: Callable[[Var], bool], host: Machine) -> int:
+    """Blocks of the batch for all iterations of a loop with that body; 0 if its clusters need one another's blocks.
+
+    Every array that the body writes must have the same blocks for all who read or write it.
+    """
+    access = {c: Access(fusion, c, in_loop=True) for c in fusion.clusters}
+    batch = _batch(access)
+    if not batch or not all(a.free and c.shape[a.axis] == batch for c, a in access.items()):
+        return 0
+    blocks: dict[Var, set[int]] = {}
+    for a in access.values():
+        for var, apart in (*a.reads.items(), *a.writes.items()):
+            blocks.setdefault(var, set()).add(apart)
+    written = {v for a in access.values() for v in a.writes}
+    if any(len(blocks[v]) > 1 or not all(blocks[v]) for v in written):
+        return 0
+    temporaries = [v for v in written if not outer(v)]
+    if any(batch * next(iter(blocks[v])) != v.type.size for v in temporaries):
+        return 0
+    return _even_blocks(batch, sum(v.type.nbytes for v in temporaries), host)
+
+
+def _even_blocks(batch: int, nbytes: int, host: Machine) -> int:
+    """Blocks of at least LEAST_SAMPLES with which the busiest thread has the fewest samples; a block's temporaries fit into L2."""
+    def busiest(n: int) -> int:
+        return -(-n // host.cores) * (batch // n)
+
+    counts = [n for n in range(1, batch // LEAST_SAMPLES + 1) if batch % n == 0]
+    blocks = min(counts, key=lambda n: (busiest(n), nbytes // n > host.l2 // 2, n), default=0)
+    return blocks if blocks and busiest(blocks) * host.cores <= 1.5 * batch else 0
+
+
 def _batch(access: Mapping[Cluster, Access]) -> int:
     """The leading size of most of what is written; 0 if nothing has one."""
     weight: Counter[int] = Counter()
     for cluster, a in access.items():
         if a.free:
-            weight[cluster.shape[0]] += sum(v.type.nbytes for v in a.writes)
+            weight[cluster.shape[a.axis]] += sum(v.type.nbytes for v in a.writes)
     return max(weight, key=lambda n: (weight[n], -n), default=0)
 
 

@@ -41,7 +41,7 @@ class Cluster:
         members: the equations it computes, in order.
         ancestors, followers: clusters that must run before and after; `Fusion._depend` keeps both.
         partial: name of the variable that it writes only a part of, with others.
-        blocks: pieces of the leading axis that a chain runs it in; 0 outside of chains.
+        blocks: pieces of the batch that a chain runs it in; 0 outside of chains.
     """
 
     number: int
@@ -59,6 +59,11 @@ class Cluster:
     @property
     def rows(self) -> tuple[int, ...]:
         return self.shape[: len(self.shape) - self.columns]
+
+    @property
+    def batch_axis(self) -> int:
+        """The axis that blocks are pieces of: the first that isn't of size 1."""
+        return next((axis for axis, n in enumerate(self.shape) if n != 1), 0)
 
 
 class Loads:

@@ -21,7 +21,7 @@ from lamella.native.indexing import Ix, domain_index, flat
 from lamella.native.kernel import FRESH, HI, KEPT, LO, SCRATCH, Kernel, finish
 from lamella.native.llvm_text import Val, index, itemsize
 from lamella.native.loops import accumulator_dtype
-from lamella.native.memory import Plan
+from lamella.native.plan import Plan
 from lamella.native.prefetch import Prefetch
 from lamella.native.target import Machine
 from lamella.native.widening import RowsCopy
@@ -69,25 +69,30 @@ class Schedule:
                 f"{', B packed' * self.pack}{' once' * self.kept}")
 
 
-def schedule(m: int, n: int, k: int, outer: int, contiguous: bool, host: Machine, awkward: bool = False) -> Schedule:
-    """Tile and loop order from register count and cache sizes. `awkward`: rows of B are not aligned, or fall on few sets of L1."""
+def schedule(m: int, n: int, k: int, outer: int, contiguous: bool, host: Machine, awkward: bool = False,
+             blocks: int = 0) -> Schedule:
+    """Tile and loop order from register count and cache sizes.
+
+    `awkward`: rows of B are not aligned, or fall on few sets of L1. `blocks`: so many equal blocks of rows are wanted.
+    """
     lanes = host.lanes()
     wide = -(-n // lanes)
-    rows, vectors = _tile_size(m, wide, host.registers)
+    rows, vectors = _tile_size(m // max(blocks, 1), wide, host.registers, whole=bool(blocks))
     m_tiles, panels = -(-m // rows), -(-wide // vectors)
-    pack = not contiguous or (awkward and m_tiles >= 8 and k * n * 4 > host.l1 // 2)
+    pack = not contiguous or (awkward and m_tiles >= 8 * max(blocks, 1) and k * n * 4 > host.l1 // 2)
     panels_inside = k * n * 4 <= host.l1 // 2 and not pack
     pieces = outer * (1 if panels_inside else panels)
     m_blocks = min(m_tiles, max(1, -(-UNITS // pieces)))
     if pack:
         m_blocks = min(m_blocks, max(1, m_tiles // 4))  # a packed panel must be used often
-    m_blocks = -(-m_tiles // -(-m_tiles // m_blocks))  # no empty blocks: threads get equal shares
+    m_blocks = blocks or -(-m_tiles // -(-m_tiles // m_blocks))  # no empty blocks: threads get equal shares
     return Schedule(rows, vectors, m, n, lanes, m_blocks, panels_inside, pack)
 
 
-def _tile_size(m: int, wide: int, registers: int) -> tuple[int, int]:
+def _tile_size(m: int, wide: int, registers: int, whole: bool = False) -> tuple[int, int]:
     """Rows and vectors of the register tile that need the fewest cycles for one step of K over all of m x wide vectors.
 
+    If tiles must be `whole`, no rows are left over.
     Per step a tile takes the longest of: its multiply-adds at two per cycle, its loads at two per cycle, and the latency of a
     multiply-add (4 cycles).
     """
@@ -104,7 +109,8 @@ def _tile_size(m: int, wide: int, registers: int) -> tuple[int, int]:
         return sum(cycles(r, v) * c * d for r, c in heights for v, d in widths)
 
     widest = 8 if m > 1 else registers - 8  # a single row streams B: the wider, the longer its contiguous pieces
-    choices = [(r, v) for v in range(1, min(wide, widest) + 1) for r in range(1, min(m, 32) + 1)
+    heights = [r for r in range(1, min(m, 32) + 1) if not (whole and m % r)]
+    choices = [(r, v) for v in range(1, min(wide, widest) + 1) for r in heights
                if r * v + (v if r > 1 else 1) + spare <= registers]  # a lone row's B comes straight from memory
     # Equal tiles first: a remainder is a second copy of the code.
     return min(choices, key=lambda c: (round(total(*c), 3), m % c[0] > 0, wide % c[1] > 0, -c[0] * c[1]))
@@ -145,12 +151,13 @@ class Contraction:
             self.outer_size *= space.sizes[g]
         self.s = schedule(self._size(self.m_group), self._size(self.n_group), k, self.outer_size,
                           self.b_at.get(self.n_group, 1) == 1, host,
-                          len(self.k_groups) == 1 and self._awkward(self.b_at.get(self.k_groups[0], 0) * itemsize(self.dtype)))
+                          len(self.k_groups) == 1 and self._awkward(self.b_at.get(self.k_groups[0], 0) * itemsize(self.dtype)),
+                          cluster.blocks if self.batch_rows else 0)
         # Where a chain's blocks or a loop's iterations share B, it stays packed from one to the next.
         self.stays = bool(cluster.blocks) or plan.fusion.root(y) in plan.constants
         if self._keeps(host):
             pieces = 1 if cluster.blocks else max(1, -(-4 * UNITS // self.outer_size))  # many, for equal shares
-            blocks = -(-self.s.m_tiles // -(-self.s.m_tiles // pieces))
+            blocks = self.s.m_blocks if self.batch_rows else -(-self.s.m_tiles // -(-self.s.m_tiles // pieces))
             self.s = replace(self.s, panels_inside=True, pack=True, kept=True, m_blocks=blocks)
         self.copy = RowsCopy(self)
         self.prefetch = Prefetch(self.ev, loads, self.m_group, self.n_group, host.l2)
@@ -162,7 +169,7 @@ class Contraction:
         lines = bool(self.k_groups) and self.a_at.get(self.k_groups[-1]) == 1  # else each step of K has a line of L1 for itself
         room = self.k * s.n * size <= host.l2 // 2 and s.rows * self.k * size <= host.l1 * 2 // 3
         tiles = s.m_tiles if blocks else s.m_tiles * self.outer_size // host.cores
-        often = tiles >= (4 if blocks else 1 if self.stays else 16)
+        often = tiles >= (1 if self.batch_rows else 4 if blocks else 1 if self.stays else 16)
         return shared and lines and room and often and not s.panels_inside and s.m > 1
 
     @staticmethod
@@ -186,8 +193,10 @@ class Contraction:
             a, b = b, a
         self.shared = n is not None and n in a and n in b  # columns of both operands: A is a vector too
         rows = [g for g in outputs if g != n and g not in b]
-        if self.cluster.blocks:  # the batch stays outermost
-            rows = [g for g in rows if space.groups[g][0] != 0]
+        batch = next((g for g in rows if self.cluster.blocks and space.groups[g][0] == 0), None)
+        self.batch_rows = rows == [batch]  # in a loop
+        if not self.batch_rows:  # the batch stays outermost
+            rows = [g for g in rows if g != batch]
         # Neighbouring rows should be near each other in memory; very short groups make poor tiles.
         near = [g for g in rows if space.sizes[g] >= SHORT] or rows
         self.m_group: int | None = min(near, key=lambda g: (abs(a.get(g, 0)), -space.sizes[g]), default=None)

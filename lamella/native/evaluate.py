@@ -15,9 +15,10 @@ from typing import Any
 from lamella.ir import Atom, Eqn, Literal, Var
 from lamella.ir.primitives.leaf import threefry
 from lamella.native.clusters import REDUCTIONS, Cluster, Loads, Store
+from lamella.native.emitter import Emitter
 from lamella.native.indexing import ZERO, Dynamic, Index, Ix, flat, gather_index, is_view, operand_index, view_index
-from lamella.native.llvm_text import Emitter, Lines, Val, index
-from lamella.native.memory import Buffer, Plan
+from lamella.native.llvm_text import Lines, Val, index
+from lamella.native.plan import Buffer, Plan
 from lamella.native.target import machine
 
 ENTRY, ROW, INNER = 0, 1, 2  # levels: where code is placed

@@ -12,12 +12,12 @@ import numpy as np
 
 from lamella.errors import DTypeError, ShapeError
 from lamella.ir import Graph, format_graph, numpy_dtype
+from lamella.native.elastic import ARENA, HOST, PROGRESS, SCRATCH_WORD, TABLE
 from lamella.native.host import HostCalls
 from lamella.native.target import Library
 from lamella.native.team import Team, aligned, team
 from lamella.settings import settings
 
-ARENA, SCRATCH, PROGRESS, HOST, TABLE = 0, 1, 2, 7, 24  # words of a context, as in program.py
 _RUN_ALONE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
@@ -135,7 +135,7 @@ class BoundCall:
         for word, array in enumerate([*self.arrays, *fresh], TABLE):
             self._context[word] = array.ctypes.data
         self._pointer = self._context.ctypes.data
-        self._context[SCRATCH] = exe.scratch(1).ctypes.data
+        self._context[SCRATCH_WORD] = exe.scratch(1).ctypes.data
         self._serial = exe.compiled.serial
         if self._serial:
             self._context[ARENA] = exe.own_arena()
@@ -159,12 +159,12 @@ class BoundCall:
         crew = team(threads)
         if not crew.lock.acquire(blocking=False):
             self._context[ARENA] = exe.own_arena()
-            self._context[SCRATCH] = exe.scratch(1).ctypes.data
+            self._context[SCRATCH_WORD] = exe.scratch(1).ctypes.data
             exe.run_alone(self._pointer)
             return
         try:
             self._context[ARENA] = exe.team_arena(crew)
-            self._context[SCRATCH] = exe.scratch(threads).ctypes.data
+            self._context[SCRATCH_WORD] = exe.scratch(threads).ctypes.data
             crew.run(exe.address, self._pointer)
         finally:
             crew.lock.release()

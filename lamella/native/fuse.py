@@ -35,7 +35,7 @@ class Fusion:
         home: the cluster that computes a variable; variables without one are views, inlined, or inputs.
         alias: variables that are another variable's memory under another shape, or updated in place.
         later: aliases that nobody may read before these clusters have run.
-        placed: variables that are stored inside a padded one only, from an offset on.
+        placed: variables that are stored inside another one only (padded, joined, a row of a history): which, and where they start.
         copies: views and scalars that are in memory because somebody needs an address; expressions still compute them on the spot.
         initial: `(variable, value, cluster)`: the variable's memory must hold the value before the cluster runs.
         unset: of loops, positions of inputs whose value nobody reads.
@@ -50,7 +50,7 @@ class Fusion:
         self.later: dict[Var, frozenset[Cluster]] = {}
         self.copies: set[Var] = set()
         self.literals: dict[Literal, Var] = {}
-        self.placed: dict[Var, tuple[Var, tuple[int, ...]]] = {}
+        self.placed: dict[Var, tuple[Var, Index]] = {}
         self.initial: list[tuple[Var, Atom, Cluster]] = []
         self.unset: dict[Cluster, set[int]] = {}
         self._needed: dict[Atom, frozenset[Cluster]] = {}
@@ -243,16 +243,16 @@ class Fusion:
 
     def operand(self, atom: Atom) -> tuple[Var, Ix]:
         """The variable in memory that a product's operand is read from, and where in it the operand starts."""
-        eqn = self._slice_of_memory(atom)
         if atom in self.placed:
-            padded, offsets = self.placed[atom]  # type: ignore[index]
-            return padded, flat(tuple(ZERO.scaled(1, n) for n in offsets), padded.shape)
+            whole, start = self.placed[atom]  # type: ignore[index]
+            return whole, flat(start, whole.shape)
+        eqn = self._slice_of_memory(atom)
         if eqn is None or (atom in self.home and atom in self.copies):
             return self.stored(atom), ZERO
         base = eqn.inputs[0]
-        start = Dynamic(eqn.inputs[1], (), base.type.shape[0] - eqn.params["size"])
+        first = Dynamic(eqn.inputs[1], (), base.type.shape[0] - eqn.params["size"])
         row = base.type.size // base.type.shape[0]
-        return self.stored(base), Ix(dynamic=((start, row),))
+        return self.stored(base), Ix(dynamic=((first, row),))
 
     def in_memory(self, var: Var) -> bool:
         """Whether expressions load `var`, rather than compute it or look through it at what it is a view of."""
@@ -277,8 +277,15 @@ class Fusion:
         """Where an element of `var` is in memory."""
         if var not in self.placed:
             return var, index
-        padded, offsets = self.placed[var]
-        return padded, tuple(ix.scaled(1, offset) for ix, offset in zip(index, offsets, strict=True))
+        whole, start = self.placed[var]
+        lead = len(start) - len(index)
+        return whole, (*start[:lead], *(ix.plus(first) for ix, first in zip(index, start[lead:], strict=True)))
+
+    def place(self, cluster: Cluster, var: Var, whole: Var, start: Index) -> None:
+        """Let `cluster`, which computes `var`, store it inside of `whole` only."""
+        self.placed[var] = whole, start
+        _, index = self.location(var, domain_index(var.shape))
+        cluster.stores.append(Store(whole, var, index, part=True))
 
     def share(self, var: Var, memory: Var) -> None:
         """Let `var` use the memory of another variable."""

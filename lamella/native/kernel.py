@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lamella.native.clusters import Cluster
+from lamella.native.emitter import Emitter
 from lamella.native.evaluate import Evaluator
-from lamella.native.llvm_text import Emitter, Val
-from lamella.native.memory import Buffer
+from lamella.native.llvm_text import Val
+from lamella.native.plan import Buffer
 
 LO, HI = Val("int64", 0, "%lo"), Val("int64", 0, "%hi")
 SCRATCH = Val("ptr", 0, "%scratch")

@@ -19,7 +19,7 @@ from lamella.native.evaluate import INNER, ROW, Evaluator, Space, accesses, is_r
 from lamella.native.indexing import domain_index
 from lamella.native.kernel import HI, LO, Kernel, finish
 from lamella.native.llvm_text import Val, index
-from lamella.native.memory import Plan
+from lamella.native.plan import Plan
 from lamella.native.target import Machine
 
 UNROLL = 4  # accumulators in flight
@@ -68,7 +68,7 @@ def cost(plan: Plan, cluster: Cluster) -> int:
 def loop_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
     loads = Loads(plan.fusion, cluster)
     axes = dict(enumerate(cluster.shape))
-    cuts = ({len(cluster.rows)} if cluster.columns else set()) | ({1} if cluster.blocks else set())
+    cuts = ({len(cluster.rows)} if cluster.columns else set()) | ({cluster.batch_axis + 1} if cluster.blocks else set())
     space = Space(axes, accesses(loads, cluster), cuts)
     ev = Evaluator(plan, cluster, space)
     return _LoopKernel(ev, cluster, host).emit()
@@ -86,7 +86,9 @@ class _LoopKernel:
             columns = [g for g in groups if g not in self.row_groups]
         else:
             columns = list(groups)[-1:]
-            self.row_groups = list(groups)[:-1]
+            if cluster.blocks and all(self.space.groups[g][0] == cluster.batch_axis for g in columns):
+                columns = []  # threads share the batch: a number per sample
+            self.row_groups = list(groups)[:len(groups) - len(columns)]
         self.outer, self.vector = columns[:-1], columns[-1] if columns else None
         self.columns = self.space.sizes[self.vector] if self.vector is not None else 1
         self.stages = self._stages()
@@ -285,7 +287,8 @@ def reduce_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
     kept = len(cluster.shape)
     reduced = [eqn.inputs[0].type.shape[a] for a in eqn.params["axes"]]
     axes = dict(enumerate((*cluster.shape, *reduced)))
-    space = Space(axes, accesses(Loads(plan.fusion, cluster), cluster), {kept, 1} if cluster.blocks else {kept})
+    cuts = {kept, cluster.batch_axis + 1} if cluster.blocks else {kept}
+    space = Space(axes, accesses(Loads(plan.fusion, cluster), cluster), cuts)
     ev, lanes = Evaluator(plan, cluster, space), host.lanes()
     f = ev.f
     outputs = [g for g, axes_ in enumerate(space.groups) if axes_[0] < kept]

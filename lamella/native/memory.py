@@ -3,95 +3,31 @@
 1. Outputs get their buffers; an output that is donated an input is computed in place if every reader of that input can run before
    (and its own kernel reads it only at the point that it writes), else into a temporary that is copied at the end.
 2. Clusters are ordered by level. A barrier stands before a kernel that touches what an earlier one since the last barrier wrote.
-3. Temporaries get offsets in one arena; those that are alive in a common phase (between barriers) never overlap. A chain
-   (chains.py) is one phase; arrays that only it uses live in memory for one of its blocks per thread.
+3. Temporaries get offsets in one arena (arena.py).
 """
 
 from __future__ import annotations
 
-from bisect import bisect, insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 
 from lamella.errors import CheckError
-from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Var
+from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Literal, Var
 from lamella.native import chains
+from lamella.native.arena import allocate
 from lamella.native.chains import Chain
 from lamella.native.clusters import DIRECT, Cluster, Store, index_in
 from lamella.native.fuse import Fusion
 from lamella.native.indexing import Index, domain_index, flat
+from lamella.native.plan import Buffer, Plan, written
 from lamella.native.recompute import recompute
 from lamella.native.target import machine
 
-ALIGN = 64
 
+def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer], counted: bool = False) -> Plan:
+    """Plan a graph; `outputs[i]` may be one of `inputs` (donated).
 
-@dataclass(eq=False)
-class Buffer:
-    """A piece of memory.
-
-    Attributes:
-        kind: `root` (an input or output array, `number` in the call's table), `arena` (`number` = offset within `parent`, or the
-            program's arena), `private` (`number` = offset within a chain's memory of one thread, `parent` = all threads'
-            memory), or `counter` (a loop's index, held in a register).
-        block: bytes of one of a chain's blocks, if private.
+    `counted`: it is the body of a loop with a known number of steps, which nobody stops.
     """
-
-    kind: str
-    nbytes: int
-    number: int = 0
-    parent: Buffer | None = None
-    block: int = 0
-
-
-@dataclass(eq=False)
-class Plan:
-    """A graph's kernels in order, with their memory.
-
-    Attributes:
-        phases: lists of clusters that run between two barriers.
-        buffers: of each root variable.
-        bodies: plans of the loops' bodies.
-        blocks: the memory of the bodies' temporaries.
-        own: buffers that this plan allocates, as offsets in its arena.
-        arena: bytes of temporaries, bodies included.
-        constants: of the body of a loop inside another: inputs that are the same in all its iterations.
-    """
-
-    graph: Graph
-    fusion: Fusion
-    phases: list[list[Cluster]] = field(default_factory=list)
-    buffers: dict[Var, Buffer] = field(default_factory=dict)
-    bodies: dict[Cluster, Plan] = field(default_factory=dict)
-    blocks: dict[Cluster, Buffer] = field(default_factory=dict)
-    own: set[Buffer] = field(default_factory=set)
-    arena: int = 0
-    constants: frozenset[Var] = frozenset()
-
-    @cached_property
-    def starts(self) -> dict[Var, Atom]:
-        """The value that a variable holds before its cluster updates it."""
-        return {out: value for out, value, _ in self.fusion.initial}
-
-    @cached_property
-    def started(self) -> dict[Atom, list[Cluster]]:
-        """The clusters that update what begins as that value."""
-        found: dict[Atom, list[Cluster]] = {}
-        for _, value, cluster in self.fusion.initial:
-            found.setdefault(value, []).append(cluster)
-        return found
-
-    def buffer(self, var: Var) -> Buffer:
-        return self.buffers[self.fusion.root(var)]
-
-    def reads(self, cluster: Cluster) -> list[Var]:
-        """Variables in memory that the cluster reads."""
-        return list(dict.fromkeys(v for v, _ in self.fusion.loads(cluster)))
-
-
-def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> Plan:
-    """Plan a graph; `outputs[i]` may be one of `inputs` (donated)."""
     p = Plan(graph, Fusion(graph))
     p.buffers.update(zip(graph.inputs, inputs, strict=True))
     donors = {b: v for v, b in zip(graph.inputs, inputs, strict=True)}
@@ -112,15 +48,20 @@ def plan(graph: Graph, inputs: Sequence[Buffer], outputs: Sequence[Buffer]) -> P
     _drop_idle(p)
     writers: dict[Buffer | None, list[Cluster]] = {}
     for cluster in p.fusion.clusters:
-        for var in _written(cluster):
+        for var in written(cluster):
             writers.setdefault(p.buffers.get(p.fusion.root(var)), []).append(cluster)
     for buffer, donor in donors.items():
         _order_readers(p, donor, writers.get(buffer, []))
     for cluster in p.fusion.clusters:
         if cluster.kind == "control":
             _plan_body(p, cluster)
-    _phases(p)
-    _allocate(p)
+    blocks = chains.of_loop(p.fusion, lambda v: v in p.buffers, machine()) if counted else 0
+    p.by_block = blocks > 0
+    if p.by_block:
+        _add_chain(p, _ordered(p), blocks)
+    else:
+        _phases(p)
+    allocate(p)
     return p
 
 
@@ -137,11 +78,6 @@ def _order_readers(p: Plan, donor: Var, writers: list[Cluster]) -> None:
             if writer in reader.ancestors:
                 raise CheckError(f"{donor} is overwritten by cluster {writer.number} before cluster {reader.number} reads it.")
             p.fusion._depend(writer, frozenset((reader,)))
-
-
-def _written(cluster: Cluster) -> list[Var]:
-    own = [v for e in cluster.members for v in e.outputs] if cluster.kind in DIRECT else []
-    return own + [s.target for s in cluster.stores]
 
 
 def _targets(cluster: Cluster) -> set[Var]:
@@ -314,10 +250,11 @@ def _plan_body(p: Plan, cluster: Cluster) -> None:
     body: Graph = eqn.params["body"]
     for var in (*eqn.outputs, *(x for i, x in enumerate(eqn.inputs) if i not in p.fusion.unset[cluster])):
         if isinstance(var, Var):
-            _buffer_of(p, var)
+            p.buffer_for(var)
     carry = [p.buffer(v) for v in eqn.outputs]
     consts = [p.buffer(v) for v in eqn.inputs[2 + len(carry):] if isinstance(v, Var)]
-    inner = plan(body, [Buffer("counter", 8), *carry, *consts], carry)
+    counted = all(isinstance(bound, Literal) for bound in eqn.inputs[:2])
+    inner = plan(body, [Buffer("counter", 8), *carry, *consts], carry, counted)
     for loop, nested in inner.bodies.items():
         nested.constants = frozenset(nested.graph.inputs[1 + len(loop.anchor.outputs):])  # type: ignore[union-attr]
     block = Buffer("arena", inner.arena)
@@ -326,131 +263,51 @@ def _plan_body(p: Plan, cluster: Cluster) -> None:
     p.bodies[cluster], p.blocks[cluster] = inner, block
 
 
-def _buffer_of(p: Plan, var: Var) -> Buffer:
-    root = p.fusion.root(var)
-    if root not in p.buffers:
-        p.buffers[root] = Buffer("arena", root.type.nbytes)
-    return p.buffers[root]
-
-
-def _writes(p: Plan, cluster: Cluster) -> list[Buffer]:
-    return [_buffer_of(p, v) for v in _written(cluster)]
-
-
 def _phases(p: Plan) -> None:
-    """Order clusters by stage and level, then cut where a kernel depends on another since the last cut."""
+    """Order clusters by stage and level, and cut where a kernel depends on another since the last cut."""
     stages, blocks = chains.find(p.fusion, lambda v: v in p.buffers and p.buffers[v].kind == "root", machine())
-    level: dict[Cluster, int] = {}
-    for cluster in sorted(p.fusion.clusters, key=lambda c: len(c.ancestors)):
-        level[cluster] = 1 + max(map(level.__getitem__, cluster.ancestors), default=-1)
+    ordered = _ordered(p)
     for stage in sorted(set(stages.values())):
-        mine = sorted((c for c in p.fusion.clusters if stages[c] == stage), key=lambda c: (level[c], c.number))
+        mine = [c for c in ordered if stages[c] == stage]
         _cut(p, [c for c in mine if c not in blocks])
         chain = [c for c in mine if c in blocks]
         if chain:
-            p.phases.append(Chain(chain, blocks[chain[0]]))
-            for cluster in chain:
-                cluster.blocks = blocks[cluster]
+            _add_chain(p, chain, blocks[chain[0]])
+
+
+def _ordered(p: Plan) -> list[Cluster]:
+    """By level: a cluster comes after all that it waits for."""
+    level: dict[Cluster, int] = {}
+    for cluster in sorted(p.fusion.clusters, key=lambda c: len(c.ancestors)):
+        level[cluster] = 1 + max(map(level.__getitem__, cluster.ancestors), default=-1)
+    return sorted(p.fusion.clusters, key=lambda c: (level[c], c.number))
+
+
+def _add_chain(p: Plan, clusters: list[Cluster], blocks: int) -> None:
+    p.phases.append(Chain(clusters, blocks))
+    for cluster in clusters:
+        cluster.blocks = blocks
 
 
 def _cut(p: Plan, clusters: Sequence[Cluster]) -> None:
     """Append phases of clusters that don't depend on one another."""
     fresh = True
-    written: set[Buffer] = set()
+    changed: set[Buffer] = set()
     read: set[Buffer] = set()
-    whole: set[Buffer] = set()  # written by a store that is not one part of several
+    whole: set[Buffer] = set()  # changed by a store that is not one part of several
     for cluster in clusters:
-        reads = {_buffer_of(p, v) for v in p.reads(cluster)}
-        writes = _writes(p, cluster)
-        own_whole = set(writes) - {_buffer_of(p, s.target) for s in cluster.stores if s.part}
-        clash = (own_whole & written) | (set(writes) & whole) | (set(writes) & read) | (reads & written)
+        reads = {p.buffer_for(v) for v in p.reads(cluster)}
+        writes = p.writes(cluster)
+        own_whole = set(writes) - {p.buffer_for(s.target) for s in cluster.stores if s.part}
+        clash = (own_whole & changed) | (set(writes) & whole) | (set(writes) & read) | (reads & changed)
         control = cluster.kind == "control" or (not fresh and p.phases[-1][-1].kind == "control")
         if fresh or control or clash:
             p.phases.append([])
-            written, read, whole, fresh = set(), set(), set(), False
+            changed, read, whole, fresh = set(), set(), set(), False
         p.phases[-1].append(cluster)
         read |= reads
-        written |= set(writes)
+        changed |= set(writes)
         whole |= own_whole
-
-
-def _allocate(p: Plan) -> None:
-    """First fit over phase lifetimes."""
-    spans: dict[Buffer, list[int]] = {}
-    touched: dict[Buffer, set[Cluster]] = {}
-    outer = {p.buffers[v] for v in p.graph.inputs}
-
-    def use(buffer: Buffer, phase: int, cluster: Cluster) -> None:
-        if buffer.kind == "arena" and buffer.parent is None and buffer not in outer:
-            span = spans.setdefault(buffer, [phase, phase])
-            span[1] = max(span[1], phase)
-            touched.setdefault(buffer, set()).add(cluster)
-
-    for number, phase in enumerate(p.phases):
-        for cluster in phase:
-            for buffer in [*(_buffer_of(p, v) for v in p.reads(cluster)), *_writes(p, cluster)]:
-                use(buffer, number, cluster)
-            if cluster in p.blocks:
-                use(p.blocks[cluster], number, cluster)
-    for number, phase in enumerate(p.phases):
-        if isinstance(phase, Chain):
-            private = [b for b, (start, end) in spans.items() if start == end == number]
-            memory = _share_block(p, phase, private, touched)
-            for buffer in private:
-                del spans[buffer]
-            if memory is not None:
-                spans[memory] = [number, number]
-    p.own = set(spans)
-    offsets = first_fit([(b.nbytes, s, e) for b, (s, e) in spans.items()])
-    for buffer, offset in zip(spans, offsets, strict=True):
-        buffer.number = offset
-        p.arena = max(p.arena, offset + _aligned(buffer.nbytes))
-
-
-def _share_block(p: Plan, chain: Chain, private: list[Buffer], touched: Mapping[Buffer, set[Cluster]]) -> Buffer | None:
-    """Give arrays that only a chain uses memory for one block per thread; returns the memory of all threads."""
-    position = {c: i for i, c in enumerate(chain)}
-    blocks = []
-    for buffer in private:
-        used = [position[c] for c in touched[buffer]]
-        blocks.append((buffer.nbytes // chain.blocks, min(used), max(used)))
-    offsets = first_fit(blocks)
-    chain.private = max((o + _aligned(n) for o, (n, _, _) in zip(offsets, blocks, strict=True)), default=0)
-    if not chain.private:
-        return None
-    memory = Buffer("arena", chain.private * machine().cores)
-    for buffer, offset in zip(private, offsets, strict=True):
-        buffer.kind, buffer.number, buffer.parent, buffer.block = "private", offset, memory, buffer.nbytes // chain.blocks
-    return memory
-
-
-def _aligned(nbytes: int) -> int:
-    return -(-max(nbytes, 1) // ALIGN) * ALIGN
-
-
-def first_fit(blocks: Sequence[tuple[int, int, int]]) -> list[int]:
-    """Offsets for `(nbytes, first phase, last phase)`; blocks alive in a common phase never overlap. Large blocks are placed first.
-
-    Example:
-        >>> first_fit([(64, 0, 1), (64, 1, 2), (64, 2, 3)])
-        [0, 64, 0]
-    """
-    placed: list[tuple[int, int, int, int]] = []  # by offset
-    offsets = [0] * len(blocks)
-    ends: dict[tuple[int, int, int], int] = {}  # of the last block of that kind: below there is no place for another
-    for i in sorted(range(len(blocks)), key=lambda i: -blocks[i][0]):
-        nbytes, first, last = _aligned(blocks[i][0]), *blocks[i][1:]
-        at = ends.get((nbytes, first, last), 0)
-        for j in range(bisect(placed, (at,)) if at else 0, len(placed)):
-            offset, size, start, end = placed[j]
-            if offset >= at + nbytes:
-                break
-            if start <= last and first <= end and at < offset + size:
-                at = offset + size
-        insort(placed, (at, nbytes, first, last))
-        ends[nbytes, first, last] = at + nbytes
-        offsets[i] = at
-    return offsets
 
 
 def donated(outputs: Sequence[Atom], inputs: Sequence[Buffer], donate: Mapping[int, int], first: int) -> list[Buffer]:

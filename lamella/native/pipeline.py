@@ -4,7 +4,7 @@ Each pass is one call in `compile`, in this order:
 
     simplify   lower to what kernels know, fold constants, share equal work of forward and backward pass   (simplify.py)
     plan       group equations into kernels (fuse.py), order them, decide what is computed in place, place
-               barriers and temporaries: it must know the groups, and the emitters must know the memory     (memory.py)
+               barriers and temporaries: it must know the groups, and the emitters the memory     (memory.py, arena.py)
     emit       a schedule and LLVM IR for each kernel, then the program around them         (loops.py, contraction.py, program.py)
     assemble   LLVM's code generator, no IR passes: the text is what should run. Other threads begin with kernels
                while the next ones are emitted                                                              (target.py)
@@ -24,7 +24,8 @@ from lamella.ir import Graph, format_graph
 from lamella.native import cache, resident
 from lamella.native.executable import Compiled, NativeExecutable
 from lamella.native.host import equation_text
-from lamella.native.memory import Buffer, donated, plan
+from lamella.native.memory import donated, plan
+from lamella.native.plan import Buffer
 from lamella.native.profiling import ProfiledExecutable, costs
 from lamella.native.program import Program
 from lamella.native.simplify import simplify

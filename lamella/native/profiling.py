@@ -15,10 +15,11 @@ import numpy as np
 
 from lamella.ir import Atom, Eqn, Graph, Source, Var
 from lamella.native.clusters import Cluster, Loads
+from lamella.native.elastic import PROFILE
 from lamella.native.executable import BoundCall, Compiled, NativeExecutable
 from lamella.native.indexing import Index
-from lamella.native.memory import Plan
-from lamella.native.program import PROFILE, Program
+from lamella.native.plan import Plan
+from lamella.native.program import Program
 
 
 @dataclass(frozen=True)

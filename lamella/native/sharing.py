@@ -13,7 +13,7 @@ from lamella.ir import Atom, Eqn, Literal, Var
 from lamella.native.clusters import Cluster
 from lamella.native.indexing import Index
 from lamella.native.kernel import Kernel
-from lamella.native.memory import Buffer, Plan
+from lamella.native.plan import Buffer, Plan
 
 
 class Signature:
@@ -86,8 +86,8 @@ class Signature:
         return name
 
     def _read(self, var: Var) -> None:
-        stored, offsets = self._plan.fusion.placed.get(var, (var, None))
-        self._parts.append(offsets)
+        stored, start = self._plan.fusion.placed.get(var, (var, ()))
+        self._index(start)
         self._memory(stored)
 
     def _memory(self, var: Var) -> None:

@@ -509,7 +509,10 @@ def _contiguous_columns(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, dtype
         turned = r.b.transpose(operands[i], perm=tuple(perm))
         turned = r.b.reverse(turned, axes=tuple(d for d, m in enumerate(maps[i]) if m.single_axis in flipped))
         operands[i] = r.b.reshape(turned, shape=(turned.type.size,))  # through memory: views alone would be absorbed again
-        operands[i] = r.b.reshape(operands[i], shape=turned.type.shape)
+        turned = r.b.reshape(operands[i], shape=turned.type.shape)
+        if (x, y)[i] in r.fixed:
+            r.fixed.add(turned)
+        operands[i] = turned
         return [r.one("contract", *operands, spec=ContractSpec(spec.out_shape, spec.red_shape, (maps[0], maps[1])), **dtype)]
     return None
 

@@ -5,20 +5,68 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lamella.ir import PRIMITIVES, Atom, Eqn, Graph, Literal, TensorType, Var
-from lamella.native.clusters import Cluster, Store
-from lamella.native.indexing import Dynamic, Ix, domain_index
+from lamella.native.clusters import Cluster
+from lamella.native.indexing import ZERO, Dynamic, Index, Ix, domain_index
 
 if TYPE_CHECKING:
     from lamella.native.fuse import Fusion
 
+
 def _dynamic_update_slice(fusion: Fusion, eqn: Eqn) -> None:
+    """Store a row in its array as soon as it is computed, or copy it there."""
     x, update, start = eqn.inputs
     at = domain_index(update.type.shape)
     limit = x.type.shape[0] - update.type.shape[0]
-    moved = (at[0].plus(Ix(dynamic=((Dynamic(start, (), limit), 1),))), *at[1:])
-    cluster = fusion.store_part(eqn.output, update, moved, start)
+    first = Ix(dynamic=((Dynamic(start, (), limit), 1),))
+    row = _computed_row(fusion, eqn)
+    if row is not None:
+        cluster = fusion.home[row]
+        _move(fusion, cluster, row, eqn.output, (first, *[ZERO] * (len(at) - 1)))
+    else:
+        cluster = fusion.store_part(eqn.output, update, (at[0].plus(first), *at[1:]), start)
     fusion._depend(cluster, fusion.needed(x))
     fusion.initial.append((eqn.output, x, cluster))
+
+
+def _computed_row(fusion: Fusion, eqn: Eqn) -> Var | None:
+    """What an update consists of, if a kernel computes it that could store it there, and nobody else reads the old array."""
+    x, row, start = eqn.inputs
+    while (made := fusion.definitions.get(row)) and made.primitive.name == "reshape":  # type: ignore[arg-type]
+        row = made.inputs[0]
+    home = fusion.home.get(row) if isinstance(row, Var) else None
+    if home is None or row.type.shape not in (eqn.inputs[1].type.shape, eqn.inputs[1].type.shape[1:]) or row in fusion.alias:
+        return None
+    users = sum(a is x for e in fusion.graph.eqns for a in e.inputs) + sum(a is x for a in fusion.graph.outputs)
+    before = fusion.needed(x)
+    if users > 1 or fusion.needed(start) or any(c is home or home in c.ancestors for c in before):
+        return None
+    return row if _can_place(fusion, home, row) or _is_joined(fusion, home, row) else None  # type: ignore[arg-type]
+
+
+def _can_place(fusion: Fusion, home: Cluster, value: Atom) -> bool:
+    """Whether a cluster that stores nothing yet could store `value`, which it computes on its whole domain, anywhere."""
+    return (home.kind in ("loop", "reduce", "contract") and home.partial is None and not home.stores
+            and value.type.shape == home.shape and value not in fusion.placed)
+
+
+def _is_joined(fusion: Fusion, home: Cluster, value: Atom) -> bool:
+    """Whether `value` consists of pieces that its cluster stores, and nothing else."""
+    return bool(home.stores) and all(s.target is value and s.value in fusion.placed for s in home.stores)
+
+
+def _move(fusion: Fusion, home: Cluster, value: Var, whole: Var, start: Index) -> None:
+    """Let `home` store `value`, or all its pieces, inside of `whole`."""
+    pieces = [s.value for s in home.stores]
+    if not pieces:
+        fusion.place(home, value, whole, start)
+    else:
+        fusion.placed[value] = whole, start
+        home.stores.clear()
+        for piece in pieces:
+            _, inside = fusion.placed[piece]  # type: ignore[index]
+            fusion.place(home, piece, *fusion.location(value, inside))  # type: ignore[arg-type]
+    fusion.home[whole] = home
+    fusion.changed()
 
 
 def _pad(fusion: Fusion, eqn: Eqn) -> None:
@@ -27,16 +75,13 @@ def _pad(fusion: Fusion, eqn: Eqn) -> None:
     low, high, interior = (eqn.params[k] for k in ("low", "high", "interior"))
     index = tuple(ix.scaled(i + 1, lo) for ix, i, lo in zip(domain_index(x.type.shape), interior, low, strict=True))
     home = fusion.home.get(x) if isinstance(x, Var) else None
-    inside = (home is not None and home.kind in ("loop", "reduce", "contract") and home.partial is None and not home.stores
-              and x.type.shape == home.shape and not any(interior) and x not in fusion.placed and not fusion.needed(value))
-    if not inside:
+    if home is None or any(interior) or not _can_place(fusion, home, x) or fusion.needed(value):
         cluster = fusion.store_part(eqn.output, x, index)
         fusion._depend(cluster, fusion.needed(value))
         fusion.initial.append((eqn.output, value, cluster))
         return
-    assert home is not None and isinstance(x, Var)
-    home.stores.append(Store(eqn.output, x, index, part=True))
-    fusion.placed[x] = eqn.output, low
+    assert isinstance(x, Var)
+    fusion.place(home, x, eqn.output, tuple(ZERO.scaled(1, offset) for offset in low))
     for shape, offsets in _border(eqn.output.shape, low, high):
         at = tuple(ix.scaled(1, offset) for ix, offset in zip(domain_index(shape), offsets, strict=True))
         slab = Var(TensorType(shape, x.dtype), "border")
@@ -67,8 +112,7 @@ def _concat(fusion: Fusion, eqn: Eqn) -> None:
     for x in eqn.inputs:
         index = tuple(ix.scaled(1, at) if d == axis else ix for d, ix in enumerate(domain_index(x.type.shape)))
         if home is not None:
-            home.stores.append(Store(eqn.output, x, index, part=True))
-            fusion.placed[x] = eqn.output, tuple(at if d == axis else 0 for d in range(len(index)))  # type: ignore[index]
+            fusion.place(home, x, eqn.output, tuple(ZERO.scaled(1, at if d == axis else 0) for d in range(len(index))))  # type: ignore[arg-type]
         else:
             cluster = fusion.store_part(eqn.output, x, index)
             fusion._depend(cluster, frozenset(previous))

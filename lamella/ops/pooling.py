@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lamella.errors import ShapeError
-from lamella.frontend import Tensor, bind, cast, convert_to_tensor
+from lamella.frontend import Tensor, bind, cast, convert_to_tensor, custom_gradient
 from lamella.frontend.arithmetic import to_floats
 from lamella.ir import ContractSpec
 from lamella.ir.primitives.contract import Affine
@@ -47,7 +47,7 @@ def max_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: str = "v
     """
     x, window, strides, lie, at = _arguments("max_pool", inputs, pool_size, strides, padding, data_format)
     if not lie.padded and window == strides:
-        return _max_of_blocks(_blocks(x, window, lie.out, at), at)
+        return _max_of_blocks(x, window, lie.out, at)
     x = _padded(x, lie, at)
     for axis in reversed(range(len(window))):  # last axis first: the first maximum in a row, then the first such row
         x = _max_along(x, at + axis, window[axis], strides[axis], lie.out[axis])
@@ -138,46 +138,60 @@ def _blocks(x: Tensor, window: Sequence[int], out: Sequence[int], at: int) -> Te
     return reshape(x, (*x.shape[:at], *pairs, *x.shape[at + len(window) :]))
 
 
-def _max_of_blocks(x: Tensor, at: int) -> Tensor:
-    """The maxima, chosen by their positions: the gradient is one comparison per element, no scattered additions."""
-    inside = tuple(range(at + 1, x.ndim - (1 if at == 1 else 0), 2))
-    if math.prod(x.shape[a] for a in inside) <= _WRITTEN_OUT:
-        return _chosen(x, _first_maximum(x, inside), inside)
+def _max_of_blocks(x: Tensor, window: Sequence[int], out: Sequence[int], at: int) -> Tensor:
+    """The maxima of windows side by side, with their positions: the gradient is one comparison per element, nothing is added up."""
+    if math.prod(window) <= _WRITTEN_OUT:
+        return _written_out(x, window=tuple(window), out=tuple(out), at=at)
+    x = _blocks(x, window, out, at)
+    inside = tuple(at + 2 * i + 1 for i in range(len(window)))
     for axis in reversed(inside):
         values = x if is_float(x.dtype) else cast(x, "int32")
         place = reshape(bind("argmax", bind("stop_gradient", values), axis=axis), _ones_at(x.shape, (axis,)))
-        x = reshape(_chosen(x, place, (axis,)), _ones_at(x.shape, (axis,)))
+        x = reshape(_chosen(x, place, axis), _ones_at(x.shape, (axis,)))
     return reshape(x, tuple(n for a, n in enumerate(x.shape) if a not in inside))
+
+
+@custom_gradient
+def _written_out(x: Tensor, window: tuple[int, ...], out: tuple[int, ...], at: int) -> tuple[Tensor, Any]:
+    """Small windows: the running maximum of slices is the value; where it was found is needed for the gradient only."""
+    best, place = None, None
+    for number, where in enumerate(itertools.product(*map(range, window))):
+        part = x
+        for axis, (i, k, n) in enumerate(zip(where, window, out, strict=True), at):
+            part = _part(part, axis, i, i + k * (n - 1) + 1, k)
+        if best is None or place is None:
+            best, place = part, bind("broadcast", cast(0, "int32"), shape=part.shape)
+            continue
+        above = _above(part, best)
+        best, place = bind("select", above, part, best), bind("select", above, cast(number, "int32"), place)
+    assert best is not None and place is not None
+    after, found = x.shape[at + len(window):], place
+
+    def gradient(g: Tensor) -> Tensor:
+        apart = (*x.shape[:at], *itertools.chain.from_iterable((n, 1) for n in out), *after)
+        numbers = _numbers(math.prod(window), (1,) * at + tuple(itertools.chain.from_iterable((1, k) for k in window)) + (1,) * len(after))
+        blocks = bind("select", bind("eq", numbers, reshape(found, apart)), reshape(g, apart), cast(0, g.dtype))
+        whole = reshape(blocks, (*x.shape[:at], *(n * k for n, k in zip(out, window, strict=True)), *after))
+        high = tuple(n - m for n, m in zip(x.shape, whole.shape, strict=True))
+        return bind("pad", whole, cast(0, g.dtype), low=(0,) * x.ndim, high=high, interior=(0,) * x.ndim) if any(high) else whole
+
+    return best, gradient
 
 
 def _ones_at(shape: Sequence[int], axes: Sequence[int]) -> tuple[int, ...]:
     return tuple(1 if a in axes else n for a, n in enumerate(shape))
 
 
-def _first_maximum(x: Tensor, inside: tuple[int, ...]) -> Tensor:
-    """The row-major position of each block's first maximum, int32, with axes of size 1 where the block was."""
-    x = bind("stop_gradient", x)
-    best, place = None, None
-    for number, where in enumerate(itertools.product(*(range(x.shape[a]) for a in inside))):
-        part = x
-        for axis, i in zip(inside, where, strict=True):
-            part = _part(part, axis, i, i + 1)
-        if best is None or place is None:
-            best, place = part, bind("broadcast", cast(0, "int32"), shape=part.shape)
-            continue
-        above = _above(part, best)
-        best, place = bind("select", above, part, best), bind("select", above, cast(number, "int32"), place)
-    assert place is not None
-    return place
+def _numbers(n: int, shape: tuple[int, ...]) -> Tensor:
+    """0 to n - 1, int32, as an array of a shape."""
+    return reshape(bind("iota", shape=(n,), axis=0, dtype="int32"), shape)
 
 
-def _chosen(x: Tensor, place: Tensor, inside: tuple[int, ...]) -> Tensor:
-    """The element of each block at `place`."""
-    size = math.prod(x.shape[a] for a in inside)
-    numbers = reshape(bind("iota", shape=(size,), axis=0, dtype="int32"),
-                      tuple(n if a in inside else 1 for a, n in enumerate(x.shape)))
+def _chosen(x: Tensor, place: Tensor, axis: int) -> Tensor:
+    """The element at `place` along an axis."""
+    numbers = _numbers(x.shape[axis], tuple(n if a == axis else 1 for a, n in enumerate(x.shape)))
     kept = bind("select", bind("eq", numbers, place), x, cast(0, x.dtype))
-    return bind("reduce_sum" if x.dtype != "bool" else "reduce_max", kept, axes=inside)
+    return bind("reduce_sum" if x.dtype != "bool" else "reduce_max", kept, axes=(axis,))
 
 
 def _window_spec(shape: Sequence[int], at: int, window: Sequence[int], strides: Sequence[int],
