@@ -32,6 +32,7 @@ from lamella.native.evaluate import INNER, ROW
 from lamella.native.kernel import FRESH, HI, KEPT, LO, SCRATCH, Kernel, finish
 from lamella.native.llvm_text import Emitter, Val, index, itemsize
 from lamella.native.memory import Plan
+from lamella.native.prefetch import LINE
 from lamella.native.target import Machine
 
 POSITIONS = 16
@@ -310,8 +311,10 @@ class Winograd(Tiles):
 
     def _one_panel_of_outputs(self, n: Val, vectors: int, active: int) -> None:
         f, width = self.f, vectors * self.s.lanes
+        ahead = self._ahead(n)
 
         def position(p: Val) -> list[Val]:
+            self._fetch(ahead, p, width)
             v = f.address(self._part(self.v_start), f.imul(p, self.apart_v), self.wide)
             u = f.address(self._kernels(n), f.imul(p, (self.channels + 1) * width), self.wide)
             m = f.address(self._part(self.v_end), f.imul(p, self.apart_m), self.wide)
@@ -331,6 +334,35 @@ class Winograd(Tiles):
         f.loop(index(0), index(POSITIONS), 1, position)
         self._transform_outputs(vectors)
         self._finish(n, vectors, active)
+
+    def _ahead(self, n: Val) -> list[tuple[Val, int, int, bool]]:
+        """Where the epilogue of this panel will read or write arrays beyond L2: (first output, outputs, bytes between, writes)."""
+        ev, f, found = self.ev, self.f, []
+        with ev.scope(ROW):
+            ev.at[self.y_group], ev.at[self.m_group], ev.at[self.n_group] = self.top, index(0), n  # type: ignore[index]
+            ev.open_section(ROW)
+            for var, at, written in self.prefetch.places:
+                steps = ev.space.coefficients(at)
+                outputs = 2 * self.block * steps[self.y_group] // steps[self.m_group]  # type: ignore[index]
+                if ev.plan.buffer(var).kind != "private":
+                    start = f.address(ev.pointer(var), ev.linear(at)[0], var.dtype)
+                    found.append((start, outputs, steps[self.m_group] * itemsize(var.dtype), written))  # type: ignore[index]
+        return found
+
+    def _fetch(self, ahead: list[tuple[Val, int, int, bool]], p: Val, width: int) -> None:
+        """At each position, a sixteenth of that. (Gradients of inputs, 16 channels: 860 to 590 us.)"""
+        f = self.f
+        for start, outputs, apart, written in ahead:
+            share = -(-outputs // POSITIONS)
+            first = f.address(start, f.imul(p, share * apart), "uint8")
+
+            def output(q: Val, first: Val = first, apart: int = apart, written: bool = written) -> list[Val]:
+                place = f.address(first, f.imul(q, apart), "uint8")
+                for offset in range(0, width * itemsize(self.wide), LINE):
+                    f.prefetch(f.address(place, index(offset), "uint8"), written)
+                return []
+
+            f.loop(index(0), index(share), 1, output)
 
     def _product(self, a: Val, b: Val, m: Val, rows: int, vectors: int) -> None:
         """Tiles times kernels at one position: the sum over the channels stays in registers."""
