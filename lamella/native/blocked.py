@@ -17,7 +17,7 @@ from lamella.native.kernel import HI, LO, SCRATCH, Kernel, finish
 from lamella.native.llvm_text import Val, index, itemsize
 from lamella.native.memory import Plan
 from lamella.native.target import Machine
-from lamella.native.winograd import winograd_kernel
+from lamella.native.winograd_gradient import winograd_kernel
 
 CHUNK = 256  # reduction steps per chunk
 ROWS = 256  # rows per block, about

@@ -87,6 +87,10 @@ def window(spec: ContractSpec, shapes: Sequence[tuple[int, ...]]) -> Window | No
     return None
 
 
+def faster(cycles: float, direct: float) -> bool:
+    return cycles * GAIN < direct
+
+
 # The transforms of a row of 4, 3 or 4 values.
 
 
@@ -227,7 +231,7 @@ class Winograd(Tiles):
         direct = share * best_tile(self.width, self.wide_n, registers)[2] * self.height * 9 * self.channels
         transforms = INPUTS * self.depth // lanes + OUTPUTS * self.wide_n
         least = costs[block] + transforms * self.rows * self.columns
-        self.pays = direct > GAIN * (share * least + KERNELS * self.channels * self.wide_n)
+        self.pays = faster(share * least + KERNELS * self.channels * self.wide_n, direct)
 
     def _cycles(self, block: int, kernels: int) -> float:
         """Of an image's products: the multiply-adds, or the reading of all kernels for each block."""
@@ -429,17 +433,3 @@ class Winograd(Tiles):
             return []
 
         f.loop(index(0), lines, 1, line)
-
-
-def winograd_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel | None:
-    """The kernel for a contraction that is a 3 x 3 convolution of float32, if it is faster so."""
-    eqn = cluster.anchor
-    assert eqn is not None
-    operands = [plan.fusion.operand(x)[0] for x in eqn.inputs]
-    if {v.dtype for v in (*operands, eqn.output)} != {"float32"}:
-        return None
-    w = window(eqn.params["spec"], [v.shape for v in operands])
-    if w is None or not w.forward:
-        return None
-    kernel = Winograd(plan, cluster, host, w)
-    return kernel.emit() if kernel.pays else None
