@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lamella import executor
 from lamella.autodiff import gradient_graph
 from lamella.ir import Builder, Graph, TensorType, conv_spec, grouped_conv_spec
-from lamella.native import chains, kernel, winograd
+from lamella.native import chains, kernel, winograd, winograd_gradient
 from lamella.reference import evaluate, widen
 from lamella.settings import settings as config
 
@@ -98,7 +98,7 @@ def test_layers(n, size, channels, filters, pad, always):
 
 
 @given(st.integers(1, 5), st.integers(1, 13), st.integers(1, 13), st.integers(2, 40), st.integers(2, 70))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_layers_of_any_size(n, height, width, channels, filters):
     graph = layer(n, (height, width), channels, filters, 1)
     arrays = draw(graph, height * 1009 + width * 101 + channels)
@@ -121,12 +121,48 @@ def test_rounding_is_not_worse_than_that_of_the_direct_sum(monkeypatch):
         assert errors[0] < errors[1]
 
 
-@pytest.mark.parametrize(("size", "channels", "filters", "pad"), [((12, 12), 16, 24, 1), ((9, 7), 20, 16, 0)])
-def test_gradients(size, channels, filters, pad, always):
+def gradients(n: int, size: tuple[int, int], channels: int, filters: int, pad: int) -> Graph:
+    """Of a convolution's image and kernel."""
     b = Builder()
-    x, w = b.input(TensorType((6, *size, channels), "float32")), b.input(TensorType((3, 3, channels, filters), "float32"))
-    graph = gradient_graph(b.build([conv(b, x, w, pad)]), [0, 1])
+    x, w = b.input(TensorType((n, *size, channels), "float32")), b.input(TensorType((3, 3, channels, filters), "float32"))
+    return gradient_graph(b.build([conv(b, x, w, pad)]), [0, 1])
+
+
+@pytest.mark.parametrize(("n", "size", "channels", "filters", "pad", "units"), [
+    (6, (12, 12), 16, 24, 1, 4),
+    (6, (9, 7), 20, 16, 0, 4),
+    (8, (13, 11), 32, 70, 1, 4),
+    (16, (8, 8), 64, 48, 1, 4),  # blocks of several images
+    (9, (10, 10), 32, 16, 0, 99),  # the channels in pieces, for many cores
+    (7, (32, 32), 16, 16, 1, 4),  # one image per part
+])
+def test_gradients(n, size, channels, filters, pad, units, always):
+    always.setattr(winograd_gradient, "UNITS", units)
+    graph = gradients(n, size, channels, filters, pad)
     assert fast(graph) == 2
+    arrays = draw(graph)
+    assert error(graph, arrays, runs(graph, arrays)) < 6.0
+
+
+@given(st.integers(1, 9), st.integers(1, 13), st.integers(1, 13), st.integers(2, 40), st.integers(2, 70))
+@settings(max_examples=15, deadline=None)
+def test_gradients_of_any_size(n, height, width, channels, filters):
+    graph = gradients(n, (height, width), channels, filters, 1)
+    arrays = draw(graph, height * 1009 + width * 101 + channels)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(winograd, "GAIN", 0.0)
+        patch.setattr(kernel, "SERIAL_BELOW", 1)
+        assert error(graph, arrays, runs(graph, arrays)) < 16.0
+
+
+def test_update_with_the_gradient(always):
+    """Of few images, whose gradient is not summed up in parts: the update joins the kernel."""
+    inner = gradients(2, (8, 8), 32, 48, 0)
+    b = Builder()
+    inputs = [b.input(v.type) for v in inner.inputs]
+    _, step = b.inline(inner, inputs)
+    graph = b.build([b.add(inputs[1], b.mul(step, b.literal(0.5, "float32")))])
+    assert executor.compile(graph).text("schedule").count("contract") == fast(graph) == 1
     arrays = draw(graph)
     assert error(graph, arrays, runs(graph, arrays)) < 6.0
 

@@ -73,16 +73,16 @@ def window(spec: ContractSpec, shapes: Sequence[tuple[int, ...]]) -> Window | No
     n_out = len(spec.out_shape)
     at = [dict(operand_position(spec, which, shape).axes) for which, shape in enumerate(shapes)]
     for image, other in (at, at[::-1]):
-        pairs = sorted(((o, r) for o in range(n_out) for r in range(n_out, len(spec.sizes)) if image.get(o, 0) == image.get(r, 1)),
-                       key=lambda p: -image[p[0]])
+        pairs = [(o, r) for o in image for r in image if o < n_out <= r and image[o] == image[r]]
+        pairs.sort(key=lambda p: -image[p[0]])
         channels = [a for a, step in image.items() if step == 1]
         if len(pairs) != 2 or len({a for p in pairs for a in p}) != 4 or len(channels) != 1 or min(image.values()) < 1:
             continue
         channel, filters, forward = channels[0], n_out - 1, channels[0] >= n_out
         (y, ky), (x, kx) = pairs if forward else (p[::-1] for p in pairs)
-        rest = set(range(n_out)) - {y, x, filters}
+        rest = {a for a in range(n_out) if spec.sizes[a] > 1} - {y, x, filters}
         known = {filters, channel, ky, kx} if forward else set(other) - {channel, ky, kx} | {filters, y, x}
-        if spec.sizes[ky] == spec.sizes[kx] == 3 and set(other) == known and filters not in image and (rest <= set(image)):
+        if spec.sizes[ky] == spec.sizes[kx] == 3 and set(other) == known and filters not in image and rest <= set(image):
             return Window(image, other, y, x, ky, kx, channel, filters, forward)
     return None
 
