@@ -119,7 +119,8 @@ class Tiles(Contraction):
 
     Attributes:
         rows, columns: of tiles, in an image.
-        depth: channels in scratch, whole vectors.
+        wide_c, wide_n: vectors of input and of output channels.
+        row: distance of tiles in the transformed image.
         block: rows of tiles that are transformed at a time.
     """
 
@@ -128,16 +129,16 @@ class Tiles(Contraction):
         self.w, sizes, lanes = w, self.space.axis_sizes, self.s.lanes
         self.height, self.width, self.channels = sizes[w.y], sizes[w.x], sizes[w.channel]
         self.rows, self.columns = -(-self.height // 2), -(-self.width // 2)
-        self.depth, self.wide_n = -(-self.channels // lanes) * lanes, -(-self.s.n // lanes)
+        self.wide_c, self.wide_n = -(-self.channels // lanes), -(-self.s.n // lanes)
 
     def _wider_columns(self, outputs: list[int], a: dict[int, int], b: dict[int, int]) -> int | None:
         return self.n_group
 
-    def _place(self, block: int, start: int) -> None:
+    def _place(self, block: int, start: int, row: int) -> None:
         """Scratch begins with `start` items for something else, then the transformed inputs of a block. A line lies between
         positions: else 16 places that are written together would share one set of L1."""
-        self.block, self.tiles, self.v_start = block, block * self.columns, start
-        self.apart_v = self.tiles * self.depth + self.s.lanes
+        self.block, self.tiles, self.v_start, self.row = block, block * self.columns, start, row
+        self.apart_v = self.tiles * row + self.s.lanes
         self.v_end = start + POSITIONS * self.apart_v
 
     def _part(self, start: int) -> Val:
@@ -170,9 +171,8 @@ class Tiles(Contraction):
         def row(r: Val) -> list[Val]:
             image, top = origin(r)
             lines = [f.address(image, f.imul(y, self.w.image[self.w.y]), self.dtype) for y in self._four(top, self.height)]
-            target = f.address(self._part(self.v_start), f.imul(r, self.columns * self.depth), self.wide)
-            vectors = self.depth // self.s.lanes
-            self._each_vector(vectors, self.channels - self.depth + self.s.lanes,
+            target = f.address(self._part(self.v_start), f.imul(r, self.columns * self.row), self.wide)
+            self._each_vector(self.wide_c, self.channels - (self.wide_c - 1) * self.s.lanes,
                               lambda c, active: self._row_of_inputs(lines, f.address(target, c, self.wide), c, active))
             return []
 
@@ -190,7 +190,7 @@ class Tiles(Contraction):
             """Its left half was the right one of the tile before."""
             right = [v for x in self._four(f.imul(t, 2), self.width)[2:] for v in column(x)]
             columns = [*left, *right]
-            self._put([transform_input(f, columns[i::4]) for i in range(4)], f.address(target, f.imul(t, self.depth), self.wide),
+            self._put([transform_input(f, columns[i::4]) for i in range(4)], f.address(target, f.imul(t, self.row), self.wide),
                       self.apart_v)
             return right
 
@@ -219,17 +219,20 @@ class Winograd(Tiles):
         lanes, kernels = self.s.lanes, POSITIONS * (self.channels + 1) * self.wide_n * self.s.lanes
         costs = {r: self._cycles(r, kernels) for r in range(1, self.rows + 1) if self.rows % r == 0}
         block = next(r for r, c in costs.items() if c <= NEAR * min(costs.values()))
-        self._place(block, 0 if self.stays else kernels)
         self.kept = kernels if self.stays else 0
-        self.tile_rows, self.vectors, _ = best_tile(self.tiles, self.wide_n, host.registers)
+        self.tile_rows, self.vectors, _ = best_tile(block * self.columns, self.wide_n, host.registers)
         self.panel = self.vectors * lanes
-        self.apart_m = self.tiles * self.panel + lanes
-        self.y_start = self.v_end + POSITIONS * self.apart_m
-        self.items = self.y_start + 4 * self.tiles * self.panel
+        alone = self.vectors == self.wide_n  # a lone panel's products take the place of the inputs: these lines are in L1
+        self._place(block, kernels - self.kept, max(self.wide_c, self.vectors if alone else 0) * lanes)
+        self.m_start, self.row_m, self.apart_m = self.v_start, self.row, self.apart_v
+        self.items = self.v_end
+        if not alone:
+            self.m_start, self.row_m, self.apart_m = self.v_end, self.panel, self.tiles * self.panel + lanes
+            self.items += POSITIONS * self.apart_m
         # Against the direct sum, for as many images as a core has.
         share, registers = self.images / host.cores, host.registers
         direct = share * best_tile(self.width, self.wide_n, registers)[2] * self.height * 9 * self.channels
-        transforms = INPUTS * self.depth // lanes + OUTPUTS * self.wide_n
+        transforms = INPUTS * self.wide_c + OUTPUTS * self.wide_n
         least = costs[block] + transforms * self.rows * self.columns
         self.pays = faster(share * least + KERNELS * self.channels * self.wide_n, direct)
 
@@ -321,13 +324,13 @@ class Winograd(Tiles):
             self._fetch(ahead, p, width)
             v = f.address(self._part(self.v_start), f.imul(p, self.apart_v), self.wide)
             u = f.address(self._kernels(n), f.imul(p, (self.channels + 1) * width), self.wide)
-            m = f.address(self._part(self.v_end), f.imul(p, self.apart_m), self.wide)
+            m = f.address(self._part(self.m_start), f.imul(p, self.apart_m), self.wide)
             full, rest = divmod(self.tiles, self.tile_rows)
 
             def rows(t: Val, count: int = self.tile_rows) -> list[Val]:
                 first = f.imul(t, self.tile_rows)
-                self._product(f.address(v, f.imul(first, self.depth), self.wide), u,
-                              f.address(m, f.imul(first, self.panel), self.wide), count, vectors)
+                self._product(f.address(v, f.imul(first, self.row), self.wide), u,
+                              f.address(m, f.imul(first, self.row_m), self.wide), count, vectors)
                 return []
 
             f.loop(index(0), index(full), 1, rows)
@@ -376,32 +379,28 @@ class Winograd(Tiles):
             columns = self._vectors(b, f.imul(k, vectors * lanes), vectors)
             pointer, result = f.address(a, k, self.wide), []
             for i in range(rows):
-                value = f.splat(f.load(f.address(pointer, index(i * self.depth), self.wide), self.wide), lanes)
+                value = f.splat(f.load(f.address(pointer, index(i * self.row), self.wide), self.wide), lanes)
                 result += [f.fma(value, columns[j], acc[i * vectors + j]) for j in range(vectors)]
             return result
 
         acc = f.loop(index(0), index(self.channels), 1, step, [Val(self.wide, lanes, "zeroinitializer")] * (rows * vectors))
         for i in range(rows):
             for j in range(vectors):
-                f.store(acc[i * vectors + j], f.address(m, index(i * self.panel + j * lanes), self.wide))
+                f.store(acc[i * vectors + j], f.address(m, index(i * self.row_m + j * lanes), self.wide))
 
     def _transform_outputs(self, vectors: int) -> None:
-        """At M A -> Y[line][column][output channel], for a panel."""
+        """At M A in the place of the first four positions of M, for a panel."""
         f, lanes = self.f, self.s.lanes
 
         def row(r: Val) -> list[Val]:
             def tile(t: Val) -> list[Val]:
-                source = f.address(self._part(self.v_end), f.imul(f.iadd(f.imul(r, self.columns), t), self.panel), self.wide)
-                at = f.imul(f.iadd(f.imul(r, 2 * self.columns), t), 2 * self.panel)
-                target = f.address(self._part(self.y_start), at, self.wide)
+                source = f.address(self._part(self.m_start), f.imul(f.iadd(f.imul(r, self.columns), t), self.row_m), self.wide)
 
                 def vector(c: Val, active: int) -> None:
-                    begin, end = f.address(source, c, self.wide), f.address(target, c, self.wide)
+                    begin = f.address(source, c, self.wide)
                     m = [[f.load(f.address(begin, index((4 * y + x) * self.apart_m), self.wide), self.wide, lanes)
                           for x in range(4)] for y in range(4)]
-                    for y, line in enumerate(twice(transform_output, f, m)):
-                        for x, value in enumerate(line):
-                            f.store(value, f.address(end, index((2 * y * self.columns + x) * self.panel), self.wide))
+                    self._put(twice(transform_output, f, m), begin, self.apart_m)
 
                 self._each_vector(vectors, lanes, vector)
                 return []
@@ -422,11 +421,15 @@ class Winograd(Tiles):
         def line(y: Val) -> list[Val]:
             with ev.scope(ROW):
                 ev.at[self.y_group] = f.iadd(self.top, y)
-                source = f.address(self._part(self.y_start), f.imul(y, 2 * self.columns * self.panel), self.wide)
+                tiles, below = f.divmod(y, 2)
+                at = f.iadd(f.imul(tiles, self.columns * self.row_m), f.imul(below, 2 * self.apart_m))
+                source = f.address(self._part(self.m_start), at, self.wide)
                 ev.open_section(ROW)
 
                 def output(x: Val) -> list[Val]:
-                    self._row(x, columns, active, self._vectors(source, f.imul(x, self.panel), vectors))
+                    tile, right = f.divmod(x, 2)
+                    at = f.iadd(f.imul(tile, self.row_m), f.imul(right, self.apart_m))
+                    self._row(x, columns, active, self._vectors(source, at, vectors))
                     return []
 
                 f.loop(index(0), index(self.width), 1, output)

@@ -52,15 +52,15 @@ class WinogradGradient(Tiles):
         self.n_parts, self.n_images = (math.prod(sizes[a] for a in axes) for axes in (self.parts, self.images))
         self.outer = [self.space.group_of[a] for a in self.parts if sizes[a] > 1]
         self.columns_n = self.wide_n * lanes  # of a row in scratch
-        whole = self.depth // lanes if self.depth == self.channels else 1
+        whole = self.wide_c if self.channels % lanes == 0 else 1
         self.pieces = next((p for p in range(1, whole + 1) if whole % p == 0 and self._enough(p)), whole)
-        self.channels, self.depth = self.channels // self.pieces, self.depth // self.pieces
+        self.channels, self.wide_c = self.channels // self.pieces, self.wide_c // self.pieces
         lines = self.rows * self.n_images
         block = self._block(lines)
         self.blocks = lines // block
         # Scratch: sums, inputs, errors, one vector of a kernel's gradient.
         self.apart_m = self.channels * self.columns_n + lanes
-        self._place(block, POSITIONS * self.apart_m)
+        self._place(block, POSITIONS * self.apart_m, self.wide_c * lanes)
         self.apart_e = self.tiles * self.columns_n + lanes
         self.w_start = self.v_end + POSITIONS * self.apart_e
         self.items = self.w_start + 9 * lanes
@@ -80,7 +80,7 @@ class WinogradGradient(Tiles):
         """Rows of tiles: each block loads and stores all sums. If these fit in L1, few; else what has room in L2 beside them."""
         size, host = itemsize(self.wide), self.host
         small = POSITIONS * self.channels * self.columns_n * size <= host.l1 // 2
-        room = host.l2 // 2 // (POSITIONS * (self.depth + self.columns_n) * size)
+        room = host.l2 // 2 // (POSITIONS * (self.wide_c * self.s.lanes + self.columns_n) * size)
         tiles = FEW if small else min(MANY, room)
         choices = [r for r in range(1, lines + 1) if lines % r == 0]
         return max((r for r in choices if r * self.columns <= tiles), default=1)
@@ -238,7 +238,7 @@ class WinogradGradient(Tiles):
 
         def step(t: Val, *acc: Val) -> list[Val]:
             columns = self._vectors(b, f.imul(t, self.columns_n), vectors)
-            pointer, result = f.address(a, f.imul(t, self.depth), self.wide), []
+            pointer, result = f.address(a, f.imul(t, self.row), self.wide), []
             for i in range(rows):
                 value = f.splat(f.load(f.address(pointer, index(i), self.wide), self.wide), lanes)
                 result += [f.fma(value, columns[j], acc[i * vectors + j]) for j in range(vectors)]
