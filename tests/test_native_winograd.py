@@ -186,6 +186,17 @@ def test_blocks_of_a_chain(always):
     np.testing.assert_array_equal(part, whole[0][:8])
 
 
+def test_one_image_in_blocks_of_lines(always):
+    """Without an axis of the batch, a chain may cut the image itself into blocks of lines: not for tiles."""
+    always.setattr(chains, "_pays", lambda *_: True)
+    b = Builder()
+    x, *kernels = (b.input(TensorType(s, "float32")) for s in ((1, 40, 40, 16), (3, 3, 16, 16), (3, 3, 16, 16)))
+    y = b.max(conv(b, x, kernels[0]), b.literal(0, "float32"))
+    graph = b.build([b.max(conv(b, y, kernels[1]), b.literal(0, "float32"))])
+    arrays = draw(graph)
+    assert error(graph, arrays, runs(graph, arrays)) < 32.0
+
+
 def _plain(dtype="float32", window=3, channels=32, **how):
     b = Builder()
     x, w = b.input(TensorType((8, 16, 16, channels), dtype)), b.input(TensorType((window, window, channels, 32), dtype))

@@ -5,7 +5,8 @@ Y = At [ (G w Gt) * V ] A is linear in w (winograd.py), so with E the gradient o
     dw = Gt [ sum over tiles of (A E At) * V ] G,    V = Bt d B
 
 one matrix product for each of the 16 positions: rows are input channels, columns output channels, the sum runs over tiles. The sum
-over tiles stands within the brackets, so the last transform comes once. The sign of A's last row is left to Gt, see below.
+over tiles stands within the brackets, so the last transform comes once. The sign of A's last row is left to Gt, see below. The sums
+over many terms are rounded as those of the direct sum are.
 """
 
 from __future__ import annotations
@@ -153,8 +154,8 @@ class WinogradGradient(Tiles):
         return []
 
     def _fetch(self, first: Val, p: Val) -> None:
-        """At each position, a sixteenth of what the block reads that begins with row `first` of tiles: for each of its rows two lines
-        of the errors, and of the image the two that the row before did not read. (16 channels: 690 to 440 us.)"""
+        """At each position, a sixteenth of what the block reads that begins with row `first` of tiles: for each of its rows two
+        lines of the errors, and of the image the two that the row before did not read. (16 channels: 690 to 440 us.)"""
         f, w = self.f, self.w
 
         def row(r: Val) -> list[Val]:
@@ -286,7 +287,7 @@ def winograd_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel | Non
     if {v.dtype for v in (*operands, eqn.output)} != {"float32"}:
         return None
     w = window(eqn.params["spec"], [v.shape for v in operands])
-    if w is None:
+    if w is None or cluster.blocks and 0 in (w.y, w.x, w.ky, w.kx, w.channel):  # a chain of blocks that are not of whole images
         return None
     kernel = (Winograd if w.forward else WinogradGradient)(plan, cluster, host, w)
     return kernel.emit() if kernel.pays else None
