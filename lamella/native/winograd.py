@@ -122,6 +122,7 @@ class Tiles(Contraction):
         wide_c, wide_n: vectors of input and of output channels.
         row: distance of tiles in the transformed image.
         block: rows of tiles that are transformed at a time.
+        step_down, step_right: how many tiles lie in scratch from a tile to the one below and the one beside it.
     """
 
     def __init__(self, plan: Plan, cluster: Cluster, host: Machine, w: Window) -> None:
@@ -138,8 +139,12 @@ class Tiles(Contraction):
         """Scratch begins with `start` items for something else, then the transformed inputs of a block. A line lies between
         positions: else 16 places that are written together would share one set of L1."""
         self.block, self.tiles, self.v_start, self.row = block, block * self.columns, start, row
+        self.step_down, self.step_right = (1, block) if self.width % 2 else (self.columns, 1)  # those partly outside come last
         self.apart_v = self.tiles * row + self.s.lanes
         self.v_end = start + POSITIONS * self.apart_v
+
+    def _number(self, r: Val, t: Val) -> Val:
+        return self.f.iadd(self.f.imul(r, self.step_down), self.f.imul(t, self.step_right))
 
     def _part(self, start: int) -> Val:
         return self.f.address(SCRATCH, index(start), self.wide)
@@ -171,7 +176,7 @@ class Tiles(Contraction):
         def row(r: Val) -> list[Val]:
             image, top = origin(r)
             lines = [f.address(image, f.imul(y, self.w.image[self.w.y]), self.dtype) for y in self._four(top, self.height)]
-            target = f.address(self._part(self.v_start), f.imul(r, self.columns * self.row), self.wide)
+            target = f.address(self._part(self.v_start), f.imul(r, self.step_down * self.row), self.wide)
             self._each_vector(self.wide_c, self.channels - (self.wide_c - 1) * self.s.lanes,
                               lambda c, active: self._row_of_inputs(lines, f.address(target, c, self.wide), c, active))
             return []
@@ -190,8 +195,8 @@ class Tiles(Contraction):
             """Its left half was the right one of the tile before."""
             right = [v for x in self._four(f.imul(t, 2), self.width)[2:] for v in column(x)]
             columns = [*left, *right]
-            self._put([transform_input(f, columns[i::4]) for i in range(4)], f.address(target, f.imul(t, self.row), self.wide),
-                      self.apart_v)
+            place = f.address(target, f.imul(t, self.step_right * self.row), self.wide)
+            self._put([transform_input(f, columns[i::4]) for i in range(4)], place, self.apart_v)
             return right
 
         f.loop(index(0), index(self.columns), 1, tile, [v for x in (0, 1) for v in column(index(x))])
@@ -241,7 +246,8 @@ class Winograd(Tiles):
         multiply = POSITIONS * self.channels * best_tile(block * self.columns, self.wide_n, self.host.registers)[2]
         nbytes = kernels * itemsize(self.wide)
         read = nbytes / (L2_BYTES if nbytes <= self.host.l2 // 2 else L3_BYTES)
-        return max(multiply, read) * self.rows / block
+        used = (1 - self.width % 2 / (4 * self.columns)) * (1 - (block == 1) * (self.height % 2) / (4 * self.rows))
+        return max(multiply * used, read) * self.rows / block
 
     def emit(self) -> Kernel:
         ev, s = self.ev, self.s
@@ -320,12 +326,12 @@ class Winograd(Tiles):
         f, width = self.f, vectors * self.s.lanes
         ahead = self._ahead(n)
 
-        def position(p: Val) -> list[Val]:
+        def position(p: Val, tiles: int = self.tiles) -> list[Val]:
             self._fetch(ahead, p, width)
             v = f.address(self._part(self.v_start), f.imul(p, self.apart_v), self.wide)
             u = f.address(self._kernels(n), f.imul(p, (self.channels + 1) * width), self.wide)
             m = f.address(self._part(self.m_start), f.imul(p, self.apart_m), self.wide)
-            full, rest = divmod(self.tiles, self.tile_rows)
+            full, rest = divmod(tiles, self.tile_rows)
 
             def rows(t: Val, count: int = self.tile_rows) -> list[Val]:
                 first = f.imul(t, self.tile_rows)
@@ -338,7 +344,18 @@ class Winograd(Tiles):
                 rows(index(full), rest)
             return []
 
-        f.loop(index(0), index(POSITIONS), 1, position)
+        def four(i: Val) -> list[Val]:
+            """Tiles whose right half is outside do not need the last one."""
+            first, whole = f.imul(i, 4), 3 if self.width % 2 else 4
+            f.loop(index(0), index(whole), 1, lambda j: position(f.iadd(first, j)))
+            if whole == 3:
+                position(f.iadd(first, index(3)), self.tiles - self.block)
+            return []
+
+        fours = index(4)
+        if self.height % 2 and self.block == 1:  # nor does a row of tiles whose lower half is outside need the last four
+            fours = f.iadd(index(3), f.imin(index(1), f.iadd(index(self.height - 1), f.imul(self.top, -1))))
+        f.loop(index(0), fours, 1, four)
         self._transform_outputs(vectors)
         self._finish(n, vectors, active)
 
@@ -394,7 +411,7 @@ class Winograd(Tiles):
 
         def row(r: Val) -> list[Val]:
             def tile(t: Val) -> list[Val]:
-                source = f.address(self._part(self.m_start), f.imul(f.iadd(f.imul(r, self.columns), t), self.row_m), self.wide)
+                source = f.address(self._part(self.m_start), f.imul(self._number(r, t), self.row_m), self.wide)
 
                 def vector(c: Val, active: int) -> None:
                     begin = f.address(source, c, self.wide)
@@ -422,13 +439,13 @@ class Winograd(Tiles):
             with ev.scope(ROW):
                 ev.at[self.y_group] = f.iadd(self.top, y)
                 tiles, below = f.divmod(y, 2)
-                at = f.iadd(f.imul(tiles, self.columns * self.row_m), f.imul(below, 2 * self.apart_m))
+                at = f.iadd(f.imul(tiles, self.step_down * self.row_m), f.imul(below, 2 * self.apart_m))
                 source = f.address(self._part(self.m_start), at, self.wide)
                 ev.open_section(ROW)
 
                 def output(x: Val) -> list[Val]:
                     tile, right = f.divmod(x, 2)
-                    at = f.iadd(f.imul(tile, self.row_m), f.imul(right, self.apart_m))
+                    at = f.iadd(f.imul(tile, self.step_right * self.row_m), f.imul(right, self.apart_m))
                     self._row(x, columns, active, self._vectors(source, at, vectors))
                     return []
 

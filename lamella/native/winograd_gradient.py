@@ -24,7 +24,8 @@ from lamella.native.prefetch import LINE
 from lamella.native.target import Machine
 from lamella.native.winograd import INPUTS, KERNELS, POSITIONS, Tiles, Window, Winograd, faster, twice, window
 
-ERRORS = 14  # cycles per tile and vector of channels for the transform of E
+ERRORS = 22  # cycles per tile and vector of channels for the transform of E; measured
+FAR = 2.5  # times as long take transforms whose results leave L1
 FEW, MANY = 16, 64  # tiles per block
 UNITS = 4  # per core, at least
 
@@ -69,7 +70,7 @@ class WinogradGradient(Tiles):
         channels, per_image = self.channels * self.pieces, self.rows * self.columns
         direct = best_tile(3 * channels, self.wide_n, host.registers)[2] * 3 * self.height * self.width * self.n_images
         tiles = self.pieces * POSITIONS * (cycles + self.channels * self.wide_n / self.tiles)
-        tiles += INPUTS * channels / lanes + ERRORS * self.pieces * self.wide_n
+        tiles += (INPUTS * channels / lanes + ERRORS * self.pieces * self.wide_n) * (1 if self.small else FAR)
         self.pays = faster(tiles * per_image * self.n_images + KERNELS * channels * self.wide_n, direct)
 
     def _enough(self, pieces: int) -> bool:
@@ -80,9 +81,9 @@ class WinogradGradient(Tiles):
     def _block(self, lines: int) -> int:
         """Rows of tiles: each block loads and stores all sums. If these fit in L1, few; else what has room in L2 beside them."""
         size, host = itemsize(self.wide), self.host
-        small = POSITIONS * self.channels * self.columns_n * size <= host.l1 // 2
+        self.small = POSITIONS * self.channels * self.columns_n * size <= host.l1 // 2
         room = host.l2 // 2 // (POSITIONS * (self.wide_c * self.s.lanes + self.columns_n) * size)
-        tiles = FEW if small else min(MANY, room)
+        tiles = FEW if self.small else min(MANY, room)
         choices = [r for r in range(1, lines + 1) if lines % r == 0]
         return max((r for r in choices if r * self.columns <= tiles), default=1)
 
@@ -186,7 +187,7 @@ class WinogradGradient(Tiles):
 
             def tile(t: Val) -> list[Val]:
                 *xs, right = pair(f.imul(t, 2), self.width)
-                target = f.address(self._part(self.v_end), f.imul(f.iadd(f.imul(r, self.columns), t), self.columns_n), self.wide)
+                target = f.address(self._part(self.v_end), f.imul(self._number(r, t), self.columns_n), self.wide)
 
                 def vector(c: Val, active: int) -> None:
                     def value(y: int, x: int) -> Val:
@@ -212,6 +213,10 @@ class WinogradGradient(Tiles):
         f = self.f
         v, e, m = (f.address(self._part(start), f.imul(p, apart), self.wide) for start, apart in (
             (self.v_start, self.apart_v), (self.v_end, self.apart_e), (0, self.apart_m)))
+        used = index(self.tiles)
+        if self.width % 2:  # the last of four errors is zero where the right half of a tile is outside
+            _, j = f.divmod(p, 4)
+            used = f.iadd(used, f.imul(f.divmod(j, 3)[0], -self.block))
         panels, rest_v = divmod(self.wide_n, self.vectors)
         tiles, rest = divmod(self.channels, self.tile_rows)
 
@@ -221,7 +226,7 @@ class WinogradGradient(Tiles):
             def rows(i: Val, count: int = self.tile_rows) -> list[Val]:
                 first = f.imul(i, self.tile_rows)
                 sums = f.address(m, f.iadd(f.imul(first, self.columns_n), column), self.wide)
-                self._product(f.address(v, first, self.wide), f.address(e, column, self.wide), sums, count, vectors)
+                self._product(f.address(v, first, self.wide), f.address(e, column, self.wide), sums, used, count, vectors)
                 return []
 
             f.loop(index(0), index(tiles), 1, rows)
@@ -233,7 +238,7 @@ class WinogradGradient(Tiles):
         if rest_v:
             panel(index(panels), rest_v)
 
-    def _product(self, a: Val, b: Val, m: Val, rows: int, vectors: int) -> None:
+    def _product(self, a: Val, b: Val, m: Val, tiles: Val, rows: int, vectors: int) -> None:
         f, lanes = self.f, self.s.lanes
         places = [f.address(m, index(i * self.columns_n + j * lanes), self.wide) for i in range(rows) for j in range(vectors)]
 
@@ -245,7 +250,7 @@ class WinogradGradient(Tiles):
                 result += [f.fma(value, columns[j], acc[i * vectors + j]) for j in range(vectors)]
             return result
 
-        acc = f.loop(index(0), index(self.tiles), 1, step, [f.load(place, self.wide, lanes) for place in places])
+        acc = f.loop(index(0), tiles, 1, step, [f.load(place, self.wide, lanes) for place in places])
         for value, place in zip(acc, places, strict=True):
             f.store(value, place)
 
