@@ -77,7 +77,7 @@ def schedule(m: int, n: int, k: int, outer: int, contiguous: bool, host: Machine
     """
     lanes = host.lanes()
     wide = -(-n // lanes)
-    rows, vectors = _tile_size(m // max(blocks, 1), wide, host.registers, whole=bool(blocks))
+    rows, vectors, _ = best_tile(m // max(blocks, 1), wide, host.registers, whole=bool(blocks))
     m_tiles, panels = -(-m // rows), -(-wide // vectors)
     pack = not contiguous or (awkward and m_tiles >= 8 * max(blocks, 1) and k * n * 4 > host.l1 // 2)
     panels_inside = k * n * 4 <= host.l1 // 2 and not pack
@@ -89,8 +89,8 @@ def schedule(m: int, n: int, k: int, outer: int, contiguous: bool, host: Machine
     return Schedule(rows, vectors, m, n, lanes, m_blocks, panels_inside, pack)
 
 
-def _tile_size(m: int, wide: int, registers: int, whole: bool = False) -> tuple[int, int]:
-    """Rows and vectors of the register tile that need the fewest cycles for one step of K over all of m x wide vectors.
+def best_tile(m: int, wide: int, registers: int, whole: bool = False) -> tuple[int, int, float]:
+    """Rows and vectors of the register tile that need the fewest cycles for one step of K over all of m x wide vectors, and these.
 
     If tiles must be `whole`, no rows are left over.
     Per step a tile takes the longest of: its multiply-adds at two per cycle, its loads at two per cycle, and the latency of a
@@ -113,7 +113,8 @@ def _tile_size(m: int, wide: int, registers: int, whole: bool = False) -> tuple[
     choices = [(r, v) for v in range(1, min(wide, widest) + 1) for r in heights
                if r * v + (v if r > 1 else 1) + spare <= registers]  # a lone row's B comes straight from memory
     # Equal tiles first: a remainder is a second copy of the code.
-    return min(choices, key=lambda c: (round(total(*c), 3), m % c[0] > 0, wide % c[1] > 0, -c[0] * c[1]))
+    best = min(choices, key=lambda c: (round(total(*c), 3), m % c[0] > 0, wide % c[1] > 0, -c[0] * c[1]))
+    return *best, total(*best)
 
 
 class Contraction:
@@ -138,6 +139,7 @@ class Contraction:
         self._roles(positions, own, n_out)
         if self.swap:
             x, y, positions, starts = y, x, positions[::-1], starts[::-1]
+        self.positions = positions
         self.a, self.b = self.ev.pointer(x), self.ev.pointer(y)
         self.a_at, self.b_at = (space.coefficients(p) for p in positions)
         self.a_const, self.b_const = (self.f.iadd(index(p.const), self.ev.linear(start)[0])
@@ -502,7 +504,7 @@ class Contraction:
         operations = (len(self.cluster.members) - 1) * rows * vectors
         if operations <= STRAIGHT_LINE or rows == 1:
             for i in range(rows):
-                self._row(f.iadd(m, index(i)), n, vectors, active, acc[i * vectors:(i + 1) * vectors])
+                self._row(f.iadd(m, index(i)), self._columns_from(n, vectors), active, acc[i * vectors:(i + 1) * vectors])
             return
         tile = f.address(SCRATCH, index(self._panel_items() + self.copy.items), self.wide)
         for i, value in enumerate(acc):
@@ -511,10 +513,13 @@ class Contraction:
         def row(i: Val) -> list[Val]:
             with ev.scope(ROW):
                 at = f.imul(i, vectors * s.lanes)
-                self._row(f.iadd(m, i), n, vectors, active, self._vectors(tile, at, vectors))
+                self._row(f.iadd(m, i), self._columns_from(n, vectors), active, self._vectors(tile, at, vectors))
             return []
 
         f.loop(index(0), index(rows), 1, row)
+
+    def _columns_from(self, n: Val, vectors: int) -> list[Val]:
+        return [self.f.iadd(n, index(j * self.s.lanes)) for j in range(vectors)]
 
     def _packed_items(self) -> int:
         """Elements of B in packed panels: all of it, or of one panel at a time."""
@@ -524,17 +529,17 @@ class Contraction:
         """Those that lie in scratch."""
         return 0 if not self.s.pack or (self.s.kept and self.stays) else self._packed_items()
 
-    def _row(self, m: Val, n: Val, vectors: int, active: int, values: list[Val]) -> None:
+    def _row(self, m: Val, columns: list[Val], active: int, values: list[Val]) -> None:
+        """One row of the tile, vectors that begin at `columns`; of the last one, `active` lanes exist."""
         ev, f, s = self.ev, self.f, self.s
         ev.vector, ev.lanes = self.n_group, s.lanes if self.n_group is not None else 0
         if self.m_group is not None:
             ev.at[self.m_group] = m
         at = domain_index(self.cluster.shape)
-        for j, value in enumerate(values):
-            column = f.iadd(n, index(j * s.lanes))
+        for j, (column, value) in enumerate(zip(columns, values, strict=True)):
             if self.n_group is not None:
                 ev.at[self.n_group] = column
-            ev.active = active if j == vectors - 1 else s.lanes
+            ev.active = active if j == len(values) - 1 else s.lanes
             result = f.cast(value, self.out.dtype)
             if self.n_group is None:
                 result = f.extract(result, 0)
