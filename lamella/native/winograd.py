@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from lamella.native.clusters import Cluster
 from lamella.native.contraction import best_tile
@@ -198,8 +199,7 @@ class Winograd(Tiles):
         if self.height % 2 and self.block == 1:  # nor does a row of tiles whose lower half is outside need the last four
             fours = f.iadd(index(3), f.imin(index(1), f.iadd(index(self.height - 1), f.imul(self.top, -1))))
         f.loop(index(0), fours, 1, four)
-        self._transform_outputs(vectors)
-        self._finish(n, vectors, active)
+        self._outputs(n, vectors, active)
 
     def _ahead(self, n: Val) -> list[tuple[Val, int, int, bool]]:
         """Where the epilogue of this panel will read or write arrays beyond L2: (first output, outputs, bytes between, writes)."""
@@ -247,21 +247,30 @@ class Winograd(Tiles):
             for j in range(vectors):
                 f.store(acc[i * vectors + j], f.address(m, index(i * self.row_m + j * lanes), self.wide))
 
-    def _transform_outputs(self, vectors: int) -> None:
-        """At M A in the place of the first four positions of M, for a panel."""
-        f, lanes = self.f, self.s.lanes
+    def _outputs(self, n: Val, vectors: int, active: int) -> None:
+        """At M A and the cluster's other members, for each output of a panel that exists."""
+        ev, f = self.ev, self.f
 
         def row(r: Val) -> list[Val]:
+            top = f.iadd(self.top, f.imul(r, 2))
+            ys = top, f.iadd(top, index(1))
+
             def tile(t: Val) -> list[Val]:
+                left = f.imul(t, 2)
+                xs = left, f.iadd(left, index(1))
                 source = f.address(self._part(self.m_start), f.imul(self._number(r, t), self.row_m), self.wide)
 
                 def vector(c: Val, active: int) -> None:
+                    column = f.iadd(n, c)
                     begin = f.address(source, c, self.wide)
-                    m = [[f.load(f.address(begin, index((4 * y + x) * self.apart_m), self.wide), self.wide, lanes)
+                    m = [[f.load(f.address(begin, index((4 * y + x) * self.apart_m), self.wide), self.wide, self.s.lanes)
                           for x in range(4)] for y in range(4)]
-                    self._put(twice(transform_output, f, m), begin, self.apart_m)
+                    with ev.scope(ROW):
+                        ev.open_section(ROW)
+                        for y, line in zip(ys, twice(transform_output, f, m), strict=True):
+                            self._if(y, self.height, y is not top, partial(self._pair, y, xs, column, active, line))
 
-                self._each_vector(vectors, lanes, vector)
+                self._each_vector(vectors, active, vector)
                 return []
 
             f.loop(index(0), index(self.columns), 1, tile)
@@ -269,29 +278,14 @@ class Winograd(Tiles):
 
         f.loop(index(0), index(self.block), 1, row)
 
-    def _finish(self, n: Val, vectors: int, active: int) -> None:
-        """The cluster's other members, for each output that exists."""
-        ev, f = self.ev, self.f
-        columns = self._columns_from(n, vectors)
-        lines = index(2 * self.block)
-        if self.height % 2:
-            lines = f.imin(lines, f.iadd(index(self.height), f.imul(self.top, -1)))
+    def _pair(self, y: Val, xs: tuple[Val, Val], column: Val, active: int, line: Sequence[Val]) -> None:
+        self.ev.at[self.y_group] = y
+        for x, value in zip(xs, line, strict=True):
+            self._if(x, self.width, x is not xs[0], partial(self._row, x, [column], active, [value]))
 
-        def line(y: Val) -> list[Val]:
-            with ev.scope(ROW):
-                ev.at[self.y_group] = f.iadd(self.top, y)
-                tiles, below = f.divmod(y, 2)
-                at = f.iadd(f.imul(tiles, self.step_down * self.row_m), f.imul(below, 2 * self.apart_m))
-                source = f.address(self._part(self.m_start), at, self.wide)
-                ev.open_section(ROW)
-
-                def output(x: Val) -> list[Val]:
-                    tile, right = f.divmod(x, 2)
-                    at = f.iadd(f.imul(tile, self.step_right * self.row_m), f.imul(right, self.apart_m))
-                    self._row(x, columns, active, self._vectors(source, at, vectors))
-                    return []
-
-                f.loop(index(0), index(self.width), 1, output)
-            return []
-
-        f.loop(index(0), lines, 1, line)
+    def _if(self, at: Val, size: int, second: bool, body: Callable[[], None]) -> None:
+        """The second line or column of a tile may be outside."""
+        if second and size % 2:
+            self.f.when(self.f.lt(at, index(size)), body)
+        else:
+            body()
