@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lamella import executor
 from lamella.autodiff import gradient_graph
 from lamella.ir import Builder, Graph, TensorType, conv_spec, grouped_conv_spec
-from lamella.native import chains, kernel, winograd, winograd_gradient
+from lamella.native import chains, kernel, tiles, winograd_gradient
 from lamella.reference import evaluate, widen
 from lamella.settings import settings as config
 
@@ -24,7 +24,7 @@ def _no_disk_cache(monkeypatch):
 def always():
     """Whether it pays or not, and with even the smallest kernels shared between threads."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(winograd, "GAIN", 0.0)
+        patch.setattr(tiles, "GAIN", 0.0)
         patch.setattr(kernel, "SERIAL_BELOW", 1)
         yield patch
 
@@ -103,7 +103,7 @@ def test_layers_of_any_size(n, height, width, channels, filters):
     graph = layer(n, (height, width), channels, filters, 1)
     arrays = draw(graph, height * 1009 + width * 101 + channels)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(winograd, "GAIN", 0.0)
+        patch.setattr(tiles, "GAIN", 0.0)
         patch.setattr(kernel, "SERIAL_BELOW", 1)
         assert error(graph, arrays, runs(graph, arrays)) < 6.0
 
@@ -116,7 +116,7 @@ def test_rounding_is_not_worse_than_that_of_the_direct_sum(monkeypatch):
     for arrays in (draw(graph), [np.abs(a) for a in draw(graph)]):
         errors = []
         for gain in (0.0, np.inf):
-            monkeypatch.setattr(winograd, "GAIN", gain)
+            monkeypatch.setattr(tiles, "GAIN", gain)
             errors.append(error(graph, arrays, executor.compile(graph)(*arrays)))
         assert errors[0] < errors[1]
 
@@ -150,7 +150,7 @@ def test_gradients_of_any_size(n, height, width, channels, filters):
     graph = gradients(n, (height, width), channels, filters, 1)
     arrays = draw(graph, height * 1009 + width * 101 + channels)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(winograd, "GAIN", 0.0)
+        patch.setattr(tiles, "GAIN", 0.0)
         patch.setattr(kernel, "SERIAL_BELOW", 1)
         assert error(graph, arrays, runs(graph, arrays)) < 16.0
 
@@ -186,13 +186,16 @@ def test_blocks_of_a_chain(always):
     np.testing.assert_array_equal(part, whole[0][:8])
 
 
-def test_one_image_in_blocks_of_lines(always):
-    """Without an axis of the batch, a chain may cut the image itself into blocks of lines: not for tiles."""
+@pytest.mark.parametrize(("lines", "kernels"), [(64, 2), (40, 0)])
+def test_one_image_in_blocks_of_lines(lines, kernels, always):
+    """Without an axis of the batch, a chain may cut the image itself into blocks of lines: they must be whole rows of tiles."""
+    always.setattr(chains, "_block_count", lambda *_: 8)
     always.setattr(chains, "_pays", lambda *_: True)
     b = Builder()
-    x, *kernels = (b.input(TensorType(s, "float32")) for s in ((1, 40, 40, 16), (3, 3, 16, 16), (3, 3, 16, 16)))
-    y = b.max(conv(b, x, kernels[0]), b.literal(0, "float32"))
-    graph = b.build([b.max(conv(b, y, kernels[1]), b.literal(0, "float32"))])
+    x, *weights = (b.input(TensorType(s, "float32")) for s in ((1, lines, 40, 16), (3, 3, 16, 16), (3, 3, 16, 16)))
+    y = b.max(conv(b, x, weights[0]), b.literal(0, "float32"))
+    graph = b.build([b.max(conv(b, y, weights[1]), b.literal(0, "float32"))])
+    assert fast(graph) == kernels
     arrays = draw(graph)
     assert error(graph, arrays, runs(graph, arrays)) < 32.0
 

@@ -18,7 +18,9 @@ from lamella.native.kernel import HI, LO, SCRATCH, Kernel, finish
 from lamella.native.llvm_text import Val, index, itemsize
 from lamella.native.plan import Plan
 from lamella.native.target import Machine
-from lamella.native.winograd_gradient import winograd_kernel
+from lamella.native.tiles import window
+from lamella.native.winograd import Winograd
+from lamella.native.winograd_gradient import WinogradGradient
 
 CHUNK = 256  # reduction steps per chunk
 ROWS = 256  # rows per block, about
@@ -29,9 +31,11 @@ PACK_TILE, PACK_PANEL = 6, 6  # cycles per step of K, about
 def contract_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel:
     """The kernel for a contraction: with fewer multiplications if it is a convolution to which that pays (winograd.py); blocked if
     its operands don't fit in L2 together, and B doesn't alone."""
-    fast = winograd_kernel(plan, cluster, host)
-    if fast is not None:
-        return fast
+    w = window(plan, cluster)
+    if w is not None:
+        fast = (Winograd if w.forward else WinogradGradient)(plan, cluster, host, w)
+        if fast.pays:
+            return fast.emit()
     plain = Contraction(plan, cluster, host)
     m, n, k = plain.s.m, plain.s.n, plain.k
     big = (m * k + k * n + m * n) * itemsize(plain.wide) > host.l2 and min(m, k) >= 64 and n >= host.lanes()

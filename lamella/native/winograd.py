@@ -22,12 +22,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from functools import partial
 
-from lamella.ir import ContractSpec
-from lamella.native.chains import operand_position
 from lamella.native.clusters import Cluster
-from lamella.native.contraction import Contraction, best_tile
+from lamella.native.contraction import best_tile
 from lamella.native.emitter import Emitter
 from lamella.native.evaluate import INNER, ROW
 from lamella.native.kernel import FRESH, HI, KEPT, LO, SCRATCH, Kernel, finish
@@ -35,68 +33,11 @@ from lamella.native.llvm_text import Val, index, itemsize
 from lamella.native.plan import Plan
 from lamella.native.prefetch import LINE
 from lamella.native.target import Machine
+from lamella.native.tiles import INPUTS, KERNELS, POSITIONS, Tiles, Window, faster, twice
 
-POSITIONS = 16
-GAIN = 1.2  # by which it must be faster: it rounds more often
-# Cycles per tile and vector of channels for the transform of inputs and that of outputs; per vector of kernels. Measured.
-INPUTS, OUTPUTS, KERNELS = 22, 18, 48
+OUTPUTS = 18  # cycles per tile and vector of channels for the transform of outputs; measured
 L2_BYTES, L3_BYTES = 32, 16  # per cycle
 NEAR = 1.1  # a smaller block is better if it is nearly as fast: what it computes with stays in L1
-
-
-@dataclass(frozen=True)
-class Window:
-    """A 3 x 3 convolution with stride 1, by its axes.
-
-    Attributes:
-        image: distance in memory of each axis, in the operand that is walked by windows.
-        other: those in the other operand.
-        y, x: the axes that number windows.
-        ky, kx: the axes within a window.
-        channel: the image's contiguous axis.
-        filter: the output's contiguous axis.
-        forward: whether windows are summed up, so that the output is an image too; else the output is the kernel's gradient.
-    """
-
-    image: dict[int, int]
-    other: dict[int, int]
-    y: int
-    x: int
-    ky: int
-    kx: int
-    channel: int
-    filter: int
-    forward: bool
-
-
-def window(spec: ContractSpec, shapes: Sequence[tuple[int, ...]]) -> Window | None:
-    """The axes, if a contraction of operands of such shapes is a 3 x 3 convolution or the gradient of its kernel."""
-    n_out = len(spec.out_shape)
-    at = [dict(operand_position(spec, which, shape).axes) for which, shape in enumerate(shapes)]
-    for image, other in (at, at[::-1]):
-        pairs = [(o, r) for o in image for r in image if o < n_out <= r and image[o] == image[r]]
-        pairs.sort(key=lambda p: -image[p[0]])
-        channels = [a for a, step in image.items() if step == 1]
-        if len(pairs) != 2 or len({a for p in pairs for a in p}) != 4 or len(channels) != 1 or min(image.values()) < 1:
-            continue
-        channel, filters, forward = channels[0], n_out - 1, channels[0] >= n_out
-        (y, ky), (x, kx) = pairs if forward else (p[::-1] for p in pairs)
-        rest = {a for a in range(n_out) if spec.sizes[a] > 1} - {y, x, filters}
-        known = {filters, channel, ky, kx} if forward else set(other) - {channel, ky, kx} | {filters, y, x}
-        if spec.sizes[ky] == spec.sizes[kx] == 3 and set(other) == known and filters not in image and rest <= set(image):
-            return Window(image, other, y, x, ky, kx, channel, filters, forward)
-    return None
-
-
-def faster(cycles: float, direct: float) -> bool:
-    return cycles * GAIN < direct
-
-
-# The transforms of a row of 4, 3 or 4 values.
-
-
-def transform_input(f: Emitter, d: Sequence[Val]) -> list[Val]:
-    return [f.sub(d[0], d[2]), f.add(d[1], d[2]), f.sub(d[2], d[1]), f.sub(d[1], d[3])]
 
 
 def transform_kernel(f: Emitter, w: Sequence[Val]) -> list[Val]:
@@ -107,105 +48,6 @@ def transform_kernel(f: Emitter, w: Sequence[Val]) -> list[Val]:
 
 def transform_output(f: Emitter, m: Sequence[Val]) -> list[Val]:
     return [f.add(f.add(m[0], m[1]), m[2]), f.sub(f.sub(m[1], m[2]), m[3])]
-
-
-def twice(transform: Callable[[Emitter, Sequence[Val]], list[Val]], f: Emitter, square: Sequence[Sequence[Val]]) -> list[list[Val]]:
-    """Along the columns, then along the rows."""
-    columns = [transform(f, column) for column in zip(*square, strict=True)]
-    return [transform(f, row) for row in zip(*columns, strict=True)]
-
-
-class Tiles(Contraction):
-    """What a convolution and the gradient of its kernel share: tiles, and the transform of the image.
-
-    Attributes:
-        rows, columns: of tiles, in an image.
-        wide_c, wide_n: vectors of input and of output channels.
-        row: distance of tiles in the transformed image.
-        block: rows of tiles that are transformed at a time.
-        step_down, step_right: how many tiles lie in scratch from a tile to the one below and the one beside it.
-    """
-
-    def __init__(self, plan: Plan, cluster: Cluster, host: Machine, w: Window) -> None:
-        super().__init__(plan, cluster, host)
-        self.w, sizes, lanes = w, self.space.axis_sizes, self.s.lanes
-        self.height, self.width, self.channels = sizes[w.y], sizes[w.x], sizes[w.channel]
-        self.rows, self.columns = -(-self.height // 2), -(-self.width // 2)
-        self.wide_c, self.wide_n = -(-self.channels // lanes), -(-self.s.n // lanes)
-
-    def _wider_columns(self, outputs: list[int], a: dict[int, int], b: dict[int, int]) -> int | None:
-        return self.n_group
-
-    def _place(self, block: int, start: int, row: int) -> None:
-        """Scratch begins with `start` items for something else, then the transformed inputs of a block. A line lies between
-        positions: else 16 places that are written together would share one set of L1."""
-        self.block, self.tiles, self.v_start, self.row = block, block * self.columns, start, row
-        self.step_down, self.step_right = (1, block) if self.width % 2 else (self.columns, 1)  # those partly outside come last
-        self.apart_v = self.tiles * row + self.s.lanes
-        self.v_end = start + POSITIONS * self.apart_v
-
-    def _number(self, r: Val, t: Val) -> Val:
-        return self.f.iadd(self.f.imul(r, self.step_down), self.f.imul(t, self.step_right))
-
-    def _part(self, start: int) -> Val:
-        return self.f.address(SCRATCH, index(start), self.wide)
-
-    def _put(self, values: Sequence[Sequence[Val]], place: Val, apart: int) -> None:
-        for position, value in enumerate(v for row in values for v in row):
-            self.f.store(value, self.f.address(place, index(position * apart), self.wide))
-
-    def _each_vector(self, vectors: int, active: int, body: Callable[[Val, int], None]) -> None:
-        """`body(first column, active lanes)` for vectors of which the last may be cut."""
-        lanes = self.s.lanes
-        whole = vectors if active == lanes else vectors - 1
-
-        def vector(c: Val) -> list[Val]:
-            body(c, lanes)
-            return []
-
-        if whole == 1:
-            vector(index(0))
-        else:
-            self.f.loop(index(0), index(whole * lanes), lanes, vector)
-        if whole < vectors:
-            body(index(whole * lanes), active)
-
-    def _transform_inputs(self, origin: Callable[[Val], tuple[Val, Val]]) -> None:
-        """Bt d B -> V[position][tile][channel], for a block. `origin(row of tiles in the block)` is its image and first line."""
-        f = self.f
-
-        def row(r: Val) -> list[Val]:
-            image, top = origin(r)
-            lines = [f.address(image, f.imul(y, self.w.image[self.w.y]), self.dtype) for y in self._four(top, self.height)]
-            target = f.address(self._part(self.v_start), f.imul(r, self.step_down * self.row), self.wide)
-            self._each_vector(self.wide_c, self.channels - (self.wide_c - 1) * self.s.lanes,
-                              lambda c, active: self._row_of_inputs(lines, f.address(target, c, self.wide), c, active))
-            return []
-
-        f.loop(index(0), index(self.block), 1, row)
-
-    def _row_of_inputs(self, lines: list[Val], target: Val, c: Val, active: int) -> None:
-        f, lanes, step = self.f, self.s.lanes, self.w.image[self.w.x]
-        mask = f.lane_mask(active, lanes) if active < lanes else None
-
-        def column(x: Val) -> list[Val]:
-            at = f.iadd(f.imul(x, step), c)
-            return transform_input(f, [f.load(f.address(line, at, self.dtype), self.dtype, lanes, mask) for line in lines])
-
-        def tile(t: Val, *left: Val) -> list[Val]:
-            """Its left half was the right one of the tile before."""
-            right = [v for x in self._four(f.imul(t, 2), self.width)[2:] for v in column(x)]
-            columns = [*left, *right]
-            place = f.address(target, f.imul(t, self.step_right * self.row), self.wide)
-            self._put([transform_input(f, columns[i::4]) for i in range(4)], place, self.apart_v)
-            return right
-
-        f.loop(index(0), index(self.columns), 1, tile, [v for x in (0, 1) for v in column(index(x))])
-
-    def _four(self, start: Val, size: int) -> list[Val]:
-        """Lines of a window. The last one of a tile that is partly outside does not exist; no output that exists needs it."""
-        lines = [self.f.iadd(start, index(i)) for i in range(4)]
-        return [*lines[:3], self.f.imin(lines[3], index(size + 1))] if size % 2 else lines
 
 
 class Winograd(Tiles):
@@ -223,7 +65,8 @@ class Winograd(Tiles):
         self.outer = [g for g in outputs if g not in (self.y_group, self.m_group, self.n_group)]
         self.images = math.prod(self.space.sizes[g] for g in self.outer)
         lanes, kernels = self.s.lanes, POSITIONS * (self.channels + 1) * self.wide_n * self.s.lanes
-        costs = {r: self._cycles(r, kernels) for r in range(1, self.rows + 1) if self.rows % r == 0}
+        together = self.rows // cluster.blocks if cluster.blocks and w.y == 0 else self.rows  # a chain may cut a lone image
+        costs = {r: self._cycles(r, kernels) for r in range(1, together + 1) if together % r == 0}
         block = next(r for r, c in costs.items() if c <= NEAR * min(costs.values()))
         self.kept = kernels if self.stays else 0
         self.tile_rows, self.vectors, _ = best_tile(block * self.columns, self.wide_n, host.registers)
@@ -240,7 +83,7 @@ class Winograd(Tiles):
         direct = share * best_tile(self.width, self.wide_n, registers)[2] * self.height * 9 * self.channels
         transforms = INPUTS * self.wide_c + OUTPUTS * self.wide_n
         least = costs[block] + transforms * self.rows * self.columns
-        self.pays = faster(share * least + KERNELS * self.channels * self.wide_n, direct)
+        self.pays = self._fits(self.items - self.v_start) and faster(share * least + KERNELS * self.channels * self.wide_n, direct)
 
     def _cycles(self, block: int, kernels: int) -> float:
         """Of an image's products: the multiply-adds, or the reading of all kernels for each block."""
@@ -357,8 +200,7 @@ class Winograd(Tiles):
         if self.height % 2 and self.block == 1:  # nor does a row of tiles whose lower half is outside need the last four
             fours = f.iadd(index(3), f.imin(index(1), f.iadd(index(self.height - 1), f.imul(self.top, -1))))
         f.loop(index(0), fours, 1, four)
-        self._transform_outputs(vectors)
-        self._finish(n, vectors, active)
+        self._outputs(n, vectors, active)
 
     def _ahead(self, n: Val) -> list[tuple[Val, int, int, bool]]:
         """Where the epilogue of this panel will read or write arrays beyond L2: (first output, outputs, bytes between, writes)."""
@@ -406,21 +248,30 @@ class Winograd(Tiles):
             for j in range(vectors):
                 f.store(acc[i * vectors + j], f.address(m, index(i * self.row_m + j * lanes), self.wide))
 
-    def _transform_outputs(self, vectors: int) -> None:
-        """At M A in the place of the first four positions of M, for a panel."""
-        f, lanes = self.f, self.s.lanes
+    def _outputs(self, n: Val, vectors: int, active: int) -> None:
+        """At M A and the cluster's other members, for each output of a panel that exists."""
+        ev, f = self.ev, self.f
 
         def row(r: Val) -> list[Val]:
+            top = f.iadd(self.top, f.imul(r, 2))
+            ys = top, f.iadd(top, index(1))
+
             def tile(t: Val) -> list[Val]:
+                left = f.imul(t, 2)
+                xs = left, f.iadd(left, index(1))
                 source = f.address(self._part(self.m_start), f.imul(self._number(r, t), self.row_m), self.wide)
 
                 def vector(c: Val, active: int) -> None:
+                    column = f.iadd(n, c)
                     begin = f.address(source, c, self.wide)
-                    m = [[f.load(f.address(begin, index((4 * y + x) * self.apart_m), self.wide), self.wide, lanes)
+                    m = [[f.load(f.address(begin, index((4 * y + x) * self.apart_m), self.wide), self.wide, self.s.lanes)
                           for x in range(4)] for y in range(4)]
-                    self._put(twice(transform_output, f, m), begin, self.apart_m)
+                    with ev.scope(ROW):
+                        ev.open_section(ROW)
+                        for y, line in zip(ys, twice(transform_output, f, m), strict=True):
+                            self._if(y, self.height, y is not top, partial(self._pair, y, xs, column, active, line))
 
-                self._each_vector(vectors, lanes, vector)
+                self._each_vector(vectors, active, vector)
                 return []
 
             f.loop(index(0), index(self.columns), 1, tile)
@@ -428,29 +279,14 @@ class Winograd(Tiles):
 
         f.loop(index(0), index(self.block), 1, row)
 
-    def _finish(self, n: Val, vectors: int, active: int) -> None:
-        """The cluster's other members, for each output that exists."""
-        ev, f = self.ev, self.f
-        columns = self._columns_from(n, vectors)
-        lines = index(2 * self.block)
-        if self.height % 2:
-            lines = f.imin(lines, f.iadd(index(self.height), f.imul(self.top, -1)))
+    def _pair(self, y: Val, xs: tuple[Val, Val], column: Val, active: int, line: Sequence[Val]) -> None:
+        self.ev.at[self.y_group] = y
+        for x, value in zip(xs, line, strict=True):
+            self._if(x, self.width, x is not xs[0], partial(self._row, x, [column], active, [value]))
 
-        def line(y: Val) -> list[Val]:
-            with ev.scope(ROW):
-                ev.at[self.y_group] = f.iadd(self.top, y)
-                tiles, below = f.divmod(y, 2)
-                at = f.iadd(f.imul(tiles, self.step_down * self.row_m), f.imul(below, 2 * self.apart_m))
-                source = f.address(self._part(self.m_start), at, self.wide)
-                ev.open_section(ROW)
-
-                def output(x: Val) -> list[Val]:
-                    tile, right = f.divmod(x, 2)
-                    at = f.iadd(f.imul(tile, self.step_right * self.row_m), f.imul(right, self.apart_m))
-                    self._row(x, columns, active, self._vectors(source, at, vectors))
-                    return []
-
-                f.loop(index(0), index(self.width), 1, output)
-            return []
-
-        f.loop(index(0), lines, 1, line)
+    def _if(self, at: Val, size: int, second: bool, body: Callable[[], None]) -> None:
+        """The second line or column of a tile may be outside."""
+        if second and size % 2:
+            self.f.when(self.f.lt(at, index(size)), body)
+        else:
+            body()

@@ -23,7 +23,7 @@ from lamella.native.llvm_text import Val, index, itemsize
 from lamella.native.plan import Plan
 from lamella.native.prefetch import LINE
 from lamella.native.target import Machine
-from lamella.native.winograd import INPUTS, KERNELS, POSITIONS, Tiles, Window, Winograd, faster, twice, window
+from lamella.native.tiles import INPUTS, KERNELS, POSITIONS, Tiles, Window, faster, twice
 
 ERRORS = 22  # cycles per tile and vector of channels for the transform of E; measured
 FAR = 2.5  # times as long take transforms whose results leave L1
@@ -72,7 +72,8 @@ class WinogradGradient(Tiles):
         direct = best_tile(3 * channels, self.wide_n, host.registers)[2] * 3 * self.height * self.width * self.n_images
         tiles = self.pieces * POSITIONS * (cycles + self.channels * self.wide_n / self.tiles)
         tiles += (INPUTS * channels / lanes + ERRORS * self.pieces * self.wide_n) * (1 if self.small else FAR)
-        self.pays = faster(tiles * per_image * self.n_images + KERNELS * channels * self.wide_n, direct)
+        least = tiles * per_image * self.n_images + KERNELS * channels * self.wide_n
+        self.pays = self._fits(self.items) and faster(least, direct)
 
     def _enough(self, pieces: int) -> bool:
         """Whether all sums have room in L2 if the channels are cut into `pieces`, and all cores work."""
@@ -282,18 +283,3 @@ class WinogradGradient(Tiles):
 
         self._each_vector(self.wide_n, self.s.n - self.columns_n + lanes, vector)
         return []
-
-
-def winograd_kernel(plan: Plan, cluster: Cluster, host: Machine) -> Kernel | None:
-    """The kernel for a contraction that is a 3 x 3 convolution of float32 or the gradient of its kernel, if it is
-    faster so."""
-    eqn = cluster.anchor
-    assert eqn is not None
-    operands = [plan.fusion.operand(x)[0] for x in eqn.inputs]
-    if {v.dtype for v in (*operands, eqn.output)} != {"float32"}:
-        return None
-    w = window(eqn.params["spec"], [v.shape for v in operands])
-    if w is None or cluster.blocks and 0 in (w.y, w.x, w.ky, w.kx, w.channel):  # a chain of blocks that are not of whole images
-        return None
-    kernel = (Winograd if w.forward else WinogradGradient)(plan, cluster, host, w)
-    return kernel.emit() if kernel.pays else None
