@@ -36,8 +36,15 @@ SELU_SCALE = 1.0507009873554805
 def relu(x: Any) -> Tensor:
     """max(x, 0); gradient 0 at 0, NaN stays NaN."""
     (x,) = numeric(convert_to_tensor(x))
+    return _relu(x)
+
+
+@custom_gradient
+def _relu(x: Tensor) -> tuple[Tensor, Any]:
+    """The choice by `lt` is one instruction, that by `le` says where the gradient ends."""
     zero = convert_to_tensor(0, x.dtype)
-    return bind("select", bind("le", x, zero), zero, x)
+    below = bind("le", x, zero)
+    return bind("select", bind("lt", x, zero), zero, x), lambda g: bind("select", below, convert_to_tensor(0, g.dtype), g)
 
 
 def relu6(x: Any) -> Tensor:
