@@ -84,6 +84,50 @@ def test_layers_are_shared_and_models_nest():
     assert outer(x).shape == (4, 1)
 
 
+# Functions on symbolic tensors: K is keras or lamella.
+RECORDED = {
+    "operators": lambda K, x, y: [(x != y) & ~(x > 0.5) | (y < 0.1), x[:, 1:] @ y[:, :3], 2.0 / (1.0 + x), -x % 0.3],
+    "elementwise": lambda K, x, y: [K.ops.relu(x - y), K.ops.where(x > y, x, 0.0), K.ops.cast(x > y, "int32")],
+    "shapes": lambda K, x, y: [K.ops.reshape(x, (-1, 12)), K.ops.expand_dims(x, 1), K.ops.transpose(x, (0, 2, 1)),
+                               *K.ops.split(x, 2, axis=1), K.ops.concatenate([x, y], axis=-1), K.ops.repeat(x, 2, axis=1)],
+    "reductions": lambda K, x, y: [K.ops.mean(x, axis=1), K.ops.max(x, axis=(1, 2)), *K.ops.top_k(x, k=2), K.ops.sum(x)],
+    "products": lambda K, x, y: [K.ops.einsum("bij,bkj->bik", x, y), K.ops.matmul(x, np.ones((3, 2), np.float32))],
+    "namespaces": lambda K, x, y: [K.ops.nn.softmax(x), K.ops.linalg.norm(x), K.activations.gelu(x),
+                                   K.ops.image.resize(K.ops.expand_dims(x, -1), (2, 5))],
+    "losses": lambda K, x, y: [K.losses.mean_squared_error(x, y), K.losses.cosine_similarity(x, y)],
+}
+
+
+@pytest.mark.parametrize("case", RECORDED)
+def test_functions_on_symbolic_tensors_become_layers(case):
+    keras = pytest.importorskip("keras")
+    rng = np.random.default_rng(1)
+    x, y = (rng.random((5, 4, 3), dtype=np.float32) for _ in range(2))
+
+    def model(K):
+        inputs = [K.Input((4, 3)), K.Input((4, 3))]
+        return K.Model(inputs, RECORDED[case](K, *inputs))
+
+    ours, theirs = model(tf.keras), model(keras)
+    assert [t.shape for t in ours.outputs] == [t.shape for t in theirs.outputs]
+    assert [t.dtype for t in ours.outputs] == [t.dtype for t in theirs.outputs]
+    again = tf.keras.Model.from_config(ours.get_config())
+    for want, *results in zip(theirs([x, y]), ours([x, y]), again([x, y]), strict=True):
+        for result in results:
+            np.testing.assert_allclose(result.numpy(), np.asarray(want), rtol=1e-5, atol=1e-6)
+
+
+def test_a_recorded_function_is_named_after_itself():
+    x = tf.keras.Input((4,))
+    tf.keras.utils.clear_session()
+    assert [tf.keras.ops.tanh(x).history.layer.name, tf.keras.ops.linalg.norm(x).history.layer.name] == ["tanh", "norm"]
+    assert tf.keras.ops.shape(x) == (None, 4) and tf.keras.ops.dtype(x) == "float32" and tf.keras.ops.ndim(x) == 2
+    with pytest.raises(TypeError, match="no values.*lamella.ops"):
+        tf.keras.ops.convert_to_numpy(x)
+    with pytest.raises(ValueError, match="Unknown operation 'tanhh'. Did you mean 'tanh'"):
+        layers.Operation("tanhh")
+
+
 def test_inputs_are_cast_and_ranks_fitted():
     model = tf.keras.Sequential([tf.keras.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
     assert model(np.arange(3, dtype=np.uint8)).numpy().ravel().tolist() == [0, 1, 2]

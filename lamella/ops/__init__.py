@@ -1,5 +1,7 @@
 """Functions with the names, arguments and defaults of `keras.ops`; each docstring holds the formula."""
 
+import sys
+
 from lamella.frontend import convert_to_tensor as convert_to_tensor
 from lamella.ops import image as image
 from lamella.ops import linalg as linalg
@@ -325,6 +327,7 @@ from lamella.ops.statistics import corrcoef as corrcoef
 from lamella.ops.statistics import correlate as correlate
 from lamella.ops.statistics import histogram as histogram
 from lamella.ops.statistics import psnr as psnr
+from lamella.ops.symbolic import make_recordable
 from lamella.ops.transposed_convolution import conv_transpose as conv_transpose
 from lamella.ops.trigonometry import arccos as arccos
 from lamella.ops.trigonometry import arccosh as arccosh
@@ -342,3 +345,7 @@ from lamella.ops.trigonometry import sinh as sinh
 from lamella.ops.trigonometry import tan as tan
 
 abs = absolute
+
+make_recordable(sys.modules[__name__])
+for _part in (image, linalg, nn):
+    make_recordable(_part, _part.__name__.rpartition(".")[2] + ".")

@@ -19,6 +19,7 @@ from lamella.ops.elementwise import clip
 from lamella.ops.logic import to_bool, where
 from lamella.ops.reduction import all
 from lamella.ops.shaping import expand_dims, reshape
+from lamella.ops.symbolic import Symbolic
 
 
 def array(x: Any, dtype: Any = None) -> Tensor:
@@ -46,8 +47,8 @@ def is_tensor(x: Any) -> bool:
 
 
 def shape(x: Any) -> tuple[int, ...]:
-    """The static shape."""
-    return x.shape if isinstance(x, TensorLike) else np.shape(x)
+    """The static shape; a symbolic tensor may have None in it."""
+    return x.shape if isinstance(x, (TensorLike, Symbolic)) else np.shape(x)
 
 
 def ndim(x: Any) -> int:
@@ -62,7 +63,7 @@ def size(x: Any) -> int:
 
 def dtype(x: Any) -> str:
     """The dtype's name."""
-    return x.dtype if isinstance(x, TensorLike) else convert_to_tensor(x).dtype
+    return x.dtype if isinstance(x, (TensorLike, Symbolic)) else convert_to_tensor(x).dtype
 
 
 def stop_gradient(variable: Any) -> Tensor:

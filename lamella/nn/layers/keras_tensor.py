@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from lamella import tree
 from lamella.nn.naming import auto_name
+from lamella.ops.symbolic import Symbolic
 
 
 class History(NamedTuple):
@@ -21,7 +22,7 @@ class History(NamedTuple):
         return self.layer.inbound_nodes[self.node_index]
 
 
-class KerasTensor:
+class KerasTensor(Symbolic):
     """A tensor without values: shape (the batch size may be None), dtype and history.
 
     Args:
@@ -62,7 +63,8 @@ class KerasTensor:
         raise TypeError(f"{self!r} has no values to iterate over.")
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> Any:
-        raise TypeError(f"{self!r} has no values: numpy functions do not work on it. Wrap the computation in a layer.")
+        raise TypeError(f"{self!r} has no values: numpy functions do not work on it. Use the functions of "
+                        "lamella.ops, or wrap the computation in a layer.")
 
     def __repr__(self) -> str:
         return f"<KerasTensor shape={self.shape}, dtype={self.dtype}>"

@@ -1,4 +1,4 @@
-"""Arithmetic on symbolic tensors: `x + y` in a functional model records a layer that adds."""
+"""Functions on symbolic tensors: `x + y` or `ops.relu(x)` in a functional model records a layer that computes it."""
 
 from __future__ import annotations
 
@@ -9,72 +9,69 @@ from lamella import ops
 from lamella.errors import did_you_mean
 from lamella.nn.layers.keras_tensor import KerasTensor
 from lamella.nn.layers.layer import LAYERS, Layer
+from lamella.nn.naming import auto_name
+from lamella.ops.symbolic import RECORDABLE
 
-_BINARY = {
-    "add": ops.add, "subtract": ops.subtract, "multiply": ops.multiply, "true_divide": ops.true_divide,
-    "floor_divide": ops.floor_divide, "mod": ops.mod, "power": ops.power, "matmul": ops.matmul,
-}
-_COMPARISONS = {
-    "less": ops.less, "less_equal": ops.less_equal, "greater": ops.greater, "greater_equal": ops.greater_equal,
-}
-_UNARY = {"negative": ops.negative, "absolute": ops.absolute}
-_OPERATIONS: dict[str, Callable[..., Any]] = {**_BINARY, **_COMPARISONS, **_UNARY, "get_item": ops.get_item}
 # Python's name of each operator.
-_SPELLINGS = {
-    "add": "add", "subtract": "sub", "multiply": "mul", "true_divide": "truediv", "floor_divide": "floordiv",
-    "mod": "mod", "power": "pow", "matmul": "matmul", "less": "lt", "less_equal": "le", "greater": "gt",
-    "greater_equal": "ge", "negative": "neg", "absolute": "abs",
+_BINARY = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide", "mod": "mod",
+    "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or", "xor": "logical_xor",
+}
+_OTHERS = {
+    "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "ne": "not_equal",
+    "neg": "negative", "abs": "absolute", "invert": "logical_not", "getitem": "get_item",
 }
 
 
 @LAYERS.register()
 class Operation(Layer):
-    """One function of `lamella.ops` as a layer; made by operators on symbolic tensors.
+    """A function of `lamella.ops` or `lamella.activations` as a layer; made by calls on symbolic tensors.
 
     Args:
-        operation: name of an arithmetic function, such as `"add"`.
+        operation: name of the function, such as `"add"`, `"linalg.inv"` or `"activations.gelu"`.
+        name: by default that of the function and a counter.
         **kwargs: arguments of `Layer`.
 
     Raises:
-        ValueError: no such operation.
+        ValueError: no such function.
 
     Example:
         >>> x = KerasTensor((None, 3))
-        >>> (2.0 * x - 1.0)[:, :2]
-        <KerasTensor shape=(None, 2), dtype=float32>
+        >>> ops.concatenate([2.0 * x - 1.0, ops.relu(x)], axis=-1)[:, :5]
+        <KerasTensor shape=(None, 5), dtype=float32>
     """
 
-    def __init__(self, operation: str, **kwargs: Any) -> None:
-        if operation not in _OPERATIONS:
-            raise ValueError(f"Unknown operation {operation!r}. {did_you_mean(operation, _OPERATIONS)}")
-        super().__init__(autocast=False, **kwargs)
+    def __init__(self, operation: str, name: str | None = None, **kwargs: Any) -> None:
+        if operation not in RECORDABLE:
+            raise ValueError(f"Unknown operation {operation!r}. {did_you_mean(operation, RECORDABLE)}")
+        super().__init__(autocast=False, name=name or auto_name(operation.rpartition(".")[2]), **kwargs)
         self.operation = operation
         self.built = True
 
-    def call(self, *args: Any) -> Any:
-        return _OPERATIONS[self.operation](*args)
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        return RECORDABLE[self.operation](*args, **kwargs)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "operation": self.operation}
 
 
-def _operator(operation: str, swapped: bool) -> Callable[..., KerasTensor]:
-    def apply(x: KerasTensor, *others: Any) -> KerasTensor:
+def _record(_: KerasTensor, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return Operation(name)(*args, **kwargs)
+
+
+def _operator(operation: str, swapped: bool) -> Callable[..., Any]:
+    def apply(x: KerasTensor, *others: Any) -> Any:
         args = (*others, x) if swapped else (x, *others)
-        return Operation(operation)(*args)
+        return getattr(ops, operation)(*args)
     return apply
 
 
-def _get_item(x: KerasTensor, key: Any) -> KerasTensor:
-    return Operation("get_item")(x, key)
-
-
-def _teach_operators() -> None:
-    methods = {_SPELLINGS[name]: _operator(name, swapped=False) for name in _SPELLINGS}
-    methods |= {f"r{_SPELLINGS[name]}": _operator(name, swapped=True) for name in _BINARY}
-    methods["getitem"] = _get_item
+def _teach() -> None:
+    methods = {spelling: _operator(name, swapped=False) for spelling, name in (_BINARY | _OTHERS).items()}
+    methods |= {f"r{spelling}": _operator(name, swapped=True) for spelling, name in _BINARY.items()}
     for spelling, method in methods.items():
         setattr(KerasTensor, f"__{spelling}__", method)
+    KerasTensor.record_call = _record  # type: ignore[assignment, method-assign]
 
 
-_teach_operators()
+_teach()

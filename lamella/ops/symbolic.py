@@ -1,0 +1,59 @@
+"""Functions that symbolic tensors record: `ops.relu(x)` in a functional model becomes a layer of it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from types import FunctionType, ModuleType
+from typing import Any
+
+# Answered from shape and dtype alone, or meaningless without values.
+_IMMEDIATE = {"convert_to_numpy", "dtype", "is_tensor", "ndim", "shape", "size"}
+# Every function that can be recorded, by the name that configs hold, such as "relu" or "linalg.inv".
+RECORDABLE: dict[str, Callable[..., Any]] = {}
+
+
+class Symbolic:
+    """Base of tensors without values. A recordable function called on one leaves the call to it."""
+
+    shape: Any
+    dtype: Any
+
+    def record_call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What the function `name` of `RECORDABLE` gives for these arguments, one of which is this tensor."""
+        raise NotImplementedError
+
+
+def recordable(function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    """`function` that leaves calls on symbolic tensors, also in lists and dicts, to them."""
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        symbol = _symbol((*args, *kwargs.values()))
+        return function(*args, **kwargs) if symbol is None else symbol.record_call(name, args, kwargs)
+
+    RECORDABLE[name] = called
+    return called
+
+
+def make_recordable(module: ModuleType, prefix: str = "") -> None:
+    """Replace the public functions of a module of `lamella.ops` by recordable ones."""
+    for name, thing in list(vars(module).items()):
+        if name[0] == "_" or name in _IMMEDIATE or not isinstance(thing, FunctionType):
+            continue
+        if not prefix or thing.__module__.startswith(module.__name__):
+            known = RECORDABLE.get(name)  # the same function at the top of `ops`
+            same = known is not None and vars(known)["__wrapped__"] is thing
+            setattr(module, name, known if same else recordable(thing, prefix + name))
+
+
+def _symbol(values: Iterable[Any]) -> Symbolic | None:
+    """The first symbolic tensor among values and the containers in them."""
+    for value in values:
+        if isinstance(value, Symbolic):
+            return value
+        if isinstance(value, (list, tuple, dict)):
+            symbol = _symbol(value.values() if isinstance(value, dict) else value)
+            if symbol is not None:
+                return symbol
+    return None
