@@ -1,6 +1,7 @@
 """Nested containers: lists, tuples and dicts with leaves.
 
-`None` is a leaf, so that optional arguments keep their place. Dicts are walked in key order of insertion.
+`None` is a leaf, so that optional arguments keep their place. Dicts are walked in the order of their sorted keys, whatever
+the order in which they were filled: two dicts with the same keys are one structure.
 """
 
 from __future__ import annotations
@@ -9,15 +10,28 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 
+def keys_of(mapping: dict[Any, Any]) -> list[Any]:
+    """The keys of a dict, sorted; in order of insertion where they cannot be compared.
+
+    Example:
+        >>> keys_of({"b": 1, "a": 2}), keys_of({"b": 1, 0: 2})
+        (['a', 'b'], ['b', 0])
+    """
+    try:
+        return sorted(mapping)
+    except TypeError:
+        return list(mapping)
+
+
 def flatten(tree: Any) -> list[Any]:
     """The leaves of a tree, depth first.
 
     Example:
-        >>> flatten({"a": [1, 2], "b": (3,)})
+        >>> flatten({"b": (3,), "a": [1, 2]})
         [1, 2, 3]
     """
     if isinstance(tree, dict):
-        return [leaf for value in tree.values() for leaf in flatten(value)]
+        return [leaf for key in keys_of(tree) for leaf in flatten(tree[key])]
     if isinstance(tree, (list, tuple)):
         return [leaf for value in tree for leaf in flatten(value)]
     return [tree]
@@ -27,15 +41,16 @@ def unflatten(structure: Any, leaves: Any) -> Any:
     """A tree shaped like `structure` that holds `leaves` in order.
 
     Example:
-        >>> unflatten({"a": [0, 0], "b": 0}, [1, 2, 3])
-        {'a': [1, 2], 'b': 3}
+        >>> unflatten({"b": 0, "a": [0, 0]}, [1, 2, 3])
+        {'b': 3, 'a': [1, 2]}
     """
     return _unflatten(structure, iter(leaves))
 
 
 def _unflatten(structure: Any, leaves: Iterator[Any]) -> Any:
     if isinstance(structure, dict):
-        return {key: _unflatten(value, leaves) for key, value in structure.items()}
+        values = {key: _unflatten(structure[key], leaves) for key in keys_of(structure)}
+        return {key: values[key] for key in structure}
     if isinstance(structure, (list, tuple)):
         items = [_unflatten(value, leaves) for value in structure]
         if hasattr(structure, "_fields"):  # namedtuple

@@ -136,6 +136,45 @@ def test_inputs_are_cast_and_ranks_fitted():
         model(np.zeros((2, 5)))
 
 
+def test_dicts_are_walked_by_sorted_keys_as_in_keras():
+    keras = pytest.importorskip("keras")
+    x = {"num": np.ones((4, 3), np.float32), "cat": np.arange(4)[:, None]}
+    y = {"one": np.ones((4, 1), np.float32), "kind": np.zeros((4, 2), np.float32)}
+
+    def model(K):
+        inputs = {"num": K.Input((3,), name="num"), "cat": K.Input((1,), dtype="int32", name="cat")}
+        hidden = K.layers.Concatenate()([inputs["num"], K.layers.Flatten()(K.layers.Embedding(5, 2)(inputs["cat"]))])
+        model = K.Model(inputs, {"one": K.layers.Dense(1, name="a")(hidden), "kind": K.layers.Dense(2, name="b")(hidden)})
+        rng = np.random.default_rng(0)
+        model.set_weights([rng.standard_normal(w.shape).astype(np.float32) for w in model.get_weights()])
+        model.compile("sgd", {"one": "mse", "kind": "mae"}, metrics={"one": ["mae"], "kind": ["mse"]})
+        return model
+
+    ours, theirs = model(tf.keras), model(keras)
+    assert [t.name for t in theirs.inputs] == [t.history.layer.name for t in ours.inputs] == ["cat", "num"]
+    got, want = ours.evaluate(x, y, verbose=0), theirs.evaluate(x, y, verbose=0)
+    np.testing.assert_allclose(got, want, rtol=1e-5)
+    got, want = ours(dict(reversed(x.items()))), theirs(x)
+    assert list(got) == list(want) == ["one", "kind"]
+    for name in want:
+        np.testing.assert_allclose(got[name].numpy(), np.asarray(want[name]), rtol=1e-5)
+
+    @tf.function
+    def difference(parts):
+        return parts["b"] - parts["a"]
+
+    assert difference({"b": 3.0, "a": np.float32(1)}) == difference({"a": np.float32(1), "b": 3.0}) == 2
+
+
+def test_input_and_output_of_a_layer_are_those_of_its_first_call():
+    inputs, shared = tf.keras.Input((3,)), layers.Dense(3)
+    with pytest.raises(AttributeError, match="never called on symbolic"):
+        _ = shared.output
+    first = shared(inputs)
+    shared(first)
+    assert shared.output is first and shared.input is inputs
+
+
 def test_a_missing_input_is_named():
     a, b = tf.keras.Input((2,), name="a"), tf.keras.Input((2,), name="b")
     with pytest.raises(ValueError, match="depend on the input 'b'"):

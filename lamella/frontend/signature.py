@@ -35,7 +35,7 @@ def scan(x: Any, leaves: list[Any]) -> Any:
     if isinstance(x, (tuple, list)):
         return kind, *(scan(item, leaves) for item in x)
     if isinstance(x, dict):
-        return kind, *((k, scan(v, leaves)) for k, v in x.items())
+        return kind, *((k, scan(x[k], leaves)) for k in tree.keys_of(x))
     return "object", id(x)
 
 
@@ -103,7 +103,7 @@ def _canonical(x: Any) -> Any:
     if isinstance(x, (list, tuple)):
         return type(x), *map(_canonical, x)
     if isinstance(x, dict):
-        return dict, *((k, _canonical(v)) for k, v in x.items())
+        return dict, *((k, _canonical(x[k])) for k in tree.keys_of(x))
     return (type(x), x) if type(x) in _VALUES else ("object", id(x))
 
 

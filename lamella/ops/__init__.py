@@ -327,7 +327,7 @@ from lamella.ops.statistics import corrcoef as corrcoef
 from lamella.ops.statistics import correlate as correlate
 from lamella.ops.statistics import histogram as histogram
 from lamella.ops.statistics import psnr as psnr
-from lamella.ops.symbolic import make_recordable
+from lamella.ops.symbolic import make_recordable as _make_recordable
 from lamella.ops.transposed_convolution import conv_transpose as conv_transpose
 from lamella.ops.trigonometry import arccos as arccos
 from lamella.ops.trigonometry import arccosh as arccosh
@@ -346,6 +346,6 @@ from lamella.ops.trigonometry import tan as tan
 
 abs = absolute
 
-make_recordable(sys.modules[__name__])
+_make_recordable(sys.modules[__name__])
 for _part in (image, linalg, nn):
-    make_recordable(_part, _part.__name__.rpartition(".")[2] + ".")
+    _make_recordable(_part, _part.__name__.rpartition(".")[2] + ".")

@@ -41,10 +41,11 @@ def make_recordable(module: ModuleType, prefix: str = "") -> None:
     for name, thing in list(vars(module).items()):
         if name[0] == "_" or name in _IMMEDIATE or not isinstance(thing, FunctionType):
             continue
-        if not prefix or thing.__module__.startswith(module.__name__):
-            known = RECORDABLE.get(name)  # the same function at the top of `ops`
-            same = known is not None and vars(known)["__wrapped__"] is thing
-            setattr(module, name, known if same else recordable(thing, prefix + name))
+        known = RECORDABLE.get(name)
+        if known is not None and vars(known)["__wrapped__"] is thing:  # the same function as at the top of `ops`
+            setattr(module, name, known)
+        elif not prefix or thing.__module__.startswith(module.__name__):
+            setattr(module, name, recordable(thing, prefix + name))
 
 
 def _symbol(values: Iterable[Any]) -> Symbolic | None:

@@ -86,6 +86,9 @@ class CompileArguments:
             for i, (loss, weight) in enumerate(zip(given, weights, strict=True))
             if loss is not None
         ]
+        if isinstance(self.loss, dict):  # the logs list the losses as the user did
+            order = {name: place for place, name in enumerate(self.loss)}
+            output_losses.sort(key=lambda entry: order.get(names[entry[0]], 0))
         for request in (self.metrics, self.weighted_metrics):
             spread(request, names, "metrics", replicate=len(names) == 1)
         self.output_names, self.output_losses = names, output_losses

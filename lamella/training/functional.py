@@ -47,7 +47,7 @@ class FunctionalGraph:
     def output_names(self) -> list[str]:
         """Name of each output: the key in a dict of outputs, else the layer that made it."""
         if isinstance(self.outputs_struct, dict):
-            return list(self.outputs_struct)
+            return tree.keys_of(self.outputs_struct)
         return [tensor.history.layer.name if tensor.history else tensor.name for tensor in self.outputs]
 
     def run(self, inputs: Any) -> Any:
@@ -78,7 +78,7 @@ class FunctionalGraph:
             ShapeError: another number of inputs, or a name that is missing.
         """
         if isinstance(inputs, dict):
-            names = list(self.inputs_struct) if isinstance(self.inputs_struct, dict) else self.input_names
+            names = tree.keys_of(self.inputs_struct) if isinstance(self.inputs_struct, dict) else self.input_names
             missing = [name for name in names if name not in inputs]
             if missing:
                 raise ShapeError(f"x has no entry for the model's inputs {missing}; it has {list(inputs)}.")

@@ -121,7 +121,7 @@ def output_specs(model: Any, x: Any) -> tuple[list[str], list[Any]]:
     )
     leaves = tree.flatten(traced.structure)
     names = (
-        list(traced.structure)
+        tree.keys_of(traced.structure)
         if isinstance(traced.structure, dict)
         else [f"output_{i + 1}" for i in range(len(leaves))]
     )

@@ -231,8 +231,8 @@ def _result_names(structure: Any) -> list[str]:
 
     def walk(node: Any, path: str) -> None:
         if isinstance(node, dict):
-            for key, value in node.items():
-                walk(value, f"{path}/{key}" if path else str(key))
+            for key in tree.keys_of(node):
+                walk(node[key], f"{path}/{key}" if path else str(key))
         elif isinstance(node, (list, tuple)):
             for i, value in enumerate(node):
                 walk(value, f"{path}/{i}")

@@ -292,20 +292,20 @@ class Layer(LayerState):
 
     @property
     def input(self) -> Any:
-        """The symbolic input of the only call in a functional model."""
-        node = self._only_node()
+        """The symbolic input of the first call in a functional model."""
+        node = self._first_node()
         inputs = node.args[0] if node.args else node.kwargs
         return inputs
 
     @property
     def output(self) -> Any:
-        """The symbolic output of the only call in a functional model."""
-        return self._only_node().outputs
+        """The symbolic output of the first call in a functional model."""
+        return self._first_node().outputs
 
-    def _only_node(self) -> Node:
-        if len(self.inbound_nodes) != 1:
-            raise AttributeError(f"Layer {self.name!r} was called {len(self.inbound_nodes)} times on symbolic tensors; "
-                                 "input and output need exactly one call.")
+    def _first_node(self) -> Node:
+        if not self.inbound_nodes:
+            raise AttributeError(f"Layer {self.name!r} was never called on symbolic tensors, so it has no input and output: call "
+                                 "it on an Input().")
         return self.inbound_nodes[0]
 
     def __repr__(self) -> str:
