@@ -207,6 +207,19 @@ def test_merging_of_masked_inputs_as_keras(name, masked):
         np.testing.assert_allclose(a.numpy(), np.asarray(b), rtol=1e-6, atol=1e-6)
 
 
+def test_masks_as_arguments_and_by_argument():
+    class Pair(layers.Layer):
+        def call(self, query, value, query_mask=None, value_mask=None):
+            return ops.cast(query_mask, "float32") + 2 * ops.cast(value_mask, "float32")
+
+    mask = np.array([[True, True, False]])
+    given = layers.LSTM(2, return_sequences=True)(np.ones((1, 3, 2), np.float32), mask=mask)
+    np.testing.assert_array_equal(get_mask(given), mask)  # the layers after it see it
+    first, second = layers.Masking()(np.array([[[1.0], [0.0]]])), layers.Masking()(np.array([[[1.0], [2.0]]]))
+    with pytest.warns(UserWarning, match=r"Layer 'pair' \(Pair\) does not pass masks on"):
+        np.testing.assert_array_equal(Pair(name="pair")(first, second).numpy(), [[3, 2]])
+
+
 def test_masks_from_masking_pass_through_merging():
     x = np.array([[[1.0], [0.0], [2.0]]], np.float32)
     a, b = layers.Masking()(x), layers.Masking()(x[:, ::-1] * [[[1.0], [1.0], [0.0]]])

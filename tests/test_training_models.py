@@ -156,6 +156,9 @@ def test_dicts_are_walked_by_sorted_keys_as_in_keras():
     np.testing.assert_allclose(got, want, rtol=1e-5)
     got, want = ours(dict(reversed(x.items()))), theirs(x)
     assert list(got) == list(want) == ["one", "kind"]
+    many = {name: np.tile(value, (9, 1)) for name, value in x.items()}
+    for name, value in ours.predict(many, batch_size=4, verbose=0).items():
+        np.testing.assert_allclose(value, np.tile(got[name].numpy(), (9, 1)), rtol=1e-5)
     for name in want:
         np.testing.assert_allclose(got[name].numpy(), np.asarray(want[name]), rtol=1e-5)
 

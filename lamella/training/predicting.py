@@ -115,7 +115,7 @@ class Predicting(Running):
         call = runner.prepare()
         runner.restart(0)
         runner.run(Hooks.none(lambda: self.stop_predicting), lambda step, buffers: self.stop_predicting)
-        return tree.unflatten(program.structure["outputs"], call.buffers.values())
+        return tree.unflatten(program.structure["outputs"], [call.buffers[name] for name in program.names])
 
     def _predict_batches(self, data: ArrayData | Stream, size: int, steps: int | None, callbacks: Any) -> Any:
         stream = Stream(ArrayBatches(data, size), "predict") if isinstance(data, ArrayData) else data

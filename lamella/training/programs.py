@@ -193,7 +193,8 @@ class EpochCall:
         arrays = [np.empty(t.shape, numpy_dtype(t.dtype)) for t in program.layout.buffers]
         for array in arrays:
             array.fill(0)  # touch the pages now, not in the middle of the epoch
-        self.buffers = dict(zip(program.names, arrays, strict=True))
+        by_name = dict(zip(program.names, arrays, strict=True))
+        self.buffers = {name: by_name[name] for name in _result_names(program.structure, list) if name in by_name}
         variables = [buffer_of(v) for v in program.variables]
         data = data_leaves(batch)
         program.check_inputs(data)  # once, on all rows: the epoch itself does not look
@@ -225,13 +226,13 @@ def buffer_of(variable: Variable) -> np.ndarray:
     return variable._array
 
 
-def _result_names(structure: Any) -> list[str]:
-    """`"loss"`, `"logs/accuracy"`, ...: the path of each tensor in the tree of results."""
+def _result_names(structure: Any, keys: Callable[[Any], list[Any]] = tree.keys_of) -> list[str]:
+    """`"loss"`, `"logs/accuracy"`, ...: the path of each tensor in the tree of results, dicts in the order of `keys`."""
     names: list[str] = []
 
     def walk(node: Any, path: str) -> None:
         if isinstance(node, dict):
-            for key in tree.keys_of(node):
+            for key in keys(node):
                 walk(node[key], f"{path}/{key}" if path else str(key))
         elif isinstance(node, (list, tuple)):
             for i, value in enumerate(node):

@@ -59,6 +59,18 @@ def masks_of(structure: Any) -> Any:
     return tree.map_structure(get_mask, structure)
 
 
+def masks_by_argument(parameters: tuple[str, ...], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The masks of arguments for parameters such as `query_mask`, beside `query`, that are not given."""
+    given = dict(zip(parameters, args, strict=False)) | kwargs
+    return {f"{name}_mask": masks_of(value) for name, value in given.items()
+            if f"{name}_mask" in parameters[len(args):] and given.get(f"{name}_mask") is None}
+
+
+def all_none(structure: Any) -> bool:
+    """Whether a tree holds nothing but None."""
+    return all(leaf is None for leaf in tree.flatten(structure))
+
+
 def _is_shape(value: Any) -> bool:
     sizes = (int, np.integer, type(None))
     return isinstance(value, (list, tuple)) and all(isinstance(size, sizes) for size in value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,12 @@ from lamella.nn import dtype_policy as policies
 from lamella.nn import regularizers
 from lamella.nn.dtype_policy import DTypePolicy, DTypePolicyMap, is_float
 from lamella.nn.layers.arguments import (
+    all_none,
     array_of_numbers,
     call_parameters,
     first_input,
     input_shape_argument,
+    masks_by_argument,
     masks_of,
     scoped_build,
     shapes_of,
@@ -178,7 +181,7 @@ class Layer(LayerState):
             symbols, options = tree.map_structure(self._as_converted, (args, kwargs))
             return record(self, args, kwargs, self.compute_output_spec(*symbols, **options))
         outputs = self._run(*args, **kwargs)
-        self._pass_mask_on(inputs, outputs)
+        self._pass_mask_on(inputs, kwargs.get("mask"), outputs)
         return outputs
 
     def _run(self, *args: Any, **kwargs: Any) -> Any:
@@ -189,6 +192,7 @@ class Layer(LayerState):
             kwargs["training"] = training
         if "mask" in parameters and parameters.index("mask") >= len(args) and kwargs.get("mask") is None:
             kwargs["mask"] = masks_of(first_input(args, kwargs))
+        kwargs |= masks_by_argument(parameters, args, kwargs)
         with call_context(self, training), name_scope(self.name):
             try:
                 outputs = rematerialized(self)(*args, **kwargs)
@@ -214,9 +218,14 @@ class Layer(LayerState):
             batch = max(1, output.shape[0]) if output.shape else 1
             self.add_loss(self.activity_regularizer(output) / batch)
 
-    def _pass_mask_on(self, inputs: Any, outputs: Any) -> None:
-        mask = masks_of(inputs)
-        if all(one is None for one in tree.flatten(mask)) and type(self).compute_mask is Layer.compute_mask:
+    def _pass_mask_on(self, inputs: Any, mask: Any, outputs: Any) -> None:
+        """Give the outputs their masks, from the argument `mask` or else that of the inputs."""
+        mask = masks_of(inputs) if mask is None else mask
+        if type(self).compute_mask is Layer.compute_mask and (all_none(mask) or not self.supports_masking):
+            if not all_none(mask):
+                warnings.warn(f"Layer {self.name!r} ({type(self).__name__}) does not pass masks on: the layers after it do not see "
+                              "the mask of its input. If it should, set supports_masking = True or define compute_mask.",
+                              stacklevel=3)
             return
         out_mask = self.compute_mask(inputs, mask)
         if out_mask is None:

@@ -11,7 +11,6 @@ from lamella.nn import constraints, initializers, regularizers
 from lamella.nn.layers.attention.einsum_dense import EinsumDense
 from lamella.nn.layers.checks import check_broadcast, check_mask, finite_float, positive_int
 from lamella.nn.layers.layer import Layer
-from lamella.nn.masks import get_mask
 from lamella.ops.attention import both, causal_mask, window_mask
 
 
@@ -65,21 +64,22 @@ class HeadAttention(Layer):
         # Copies of the initializer, so that each projection draws its own values.
         fresh = {key: type(value).from_config(value.get_config()) if hasattr(value, "get_config") else value
                  for key, value in (("kernel", self.kernel_initializer), ("bias", self.bias_initializer))}
-        return EinsumDense(equation, output_shape, bias_axes=bias_axes if self.use_bias else None, name=name,
-                           kernel_initializer=fresh["kernel"], bias_initializer=fresh["bias"],
-                           kernel_regularizer=self.kernel_regularizer, bias_regularizer=self.bias_regularizer,
-                           kernel_constraint=self.kernel_constraint, bias_constraint=self.bias_constraint,
-                           dtype=self.dtype_policy)
+        dense = EinsumDense(equation, output_shape, bias_axes=bias_axes if self.use_bias else None, name=name,
+                            kernel_initializer=fresh["kernel"], bias_initializer=fresh["bias"],
+                            kernel_regularizer=self.kernel_regularizer, bias_regularizer=self.bias_regularizer,
+                            kernel_constraint=self.kernel_constraint, bias_constraint=self.bias_constraint,
+                            dtype=self.dtype_policy)
+        dense.supports_masking = True  # the masks of the inputs, which this layer has read itself
+        return dense
 
     def _mask(self, query: Tensor, value: Tensor, key: Tensor, masks: tuple[Any, Any, Any], attention_mask: Any,
               causal: bool) -> Any:
         """Which keys each query sees: bool, broadcasts to (batch, T, S), or None for all."""
         tensors = (query, value, key)
-        own = [get_mask(x) if m is None else m for m, x in zip(masks, tensors, strict=True)]
         seen = None if attention_mask is None else ops.cast(attention_mask, "bool")
         if seen is not None and len(query.shape) == 3:
             check_broadcast("attention_mask", seen.shape[-2:], (query.shape[1], key.shape[1]), self.name)
-        for m, x, axis, what in zip(own, tensors, (2, 1, 1), ("query", "value", "key"), strict=True):
+        for m, x, axis, what in zip(masks, tensors, (2, 1, 1), ("query", "value", "key"), strict=True):
             if m is None or (what == "key" and key is value):
                 continue
             check_mask(m, x.shape[:2], self.name, f"{what}_mask")
