@@ -240,6 +240,31 @@ def test_summary_shows_connections_where_layers_branch():
     assert "inputs, other" in row
 
 
+def test_summary_of_nested_models_and_of_a_part():
+    base = tf.keras.Sequential([tf.keras.Input((4,)), layers.Dense(3, name="deep")], name="base")
+    base.trainable = False
+    model = tf.keras.Sequential([base, layers.ReLU(name="relu"), layers.Dense(2, name="head")])
+    texts = []
+    model.summary(80, (0.5, 0.7, 0.85, 1.0), texts.append, expand_nested=True, show_trainable=True)
+    rows = {line.split("(")[0].strip("│ "): line for line in texts[0].splitlines() if "│" in line}
+    assert list(rows) == ["base", "└ deep", "relu", "head"]
+    assert [row.rstrip("│ ")[-1] for row in rows.values()] == ["N", "N", "-", "Y"]
+    model.summary(layer_range=("relu", "he.*"), print_fn=texts.append)
+    assert "head" in texts[1] and "base" not in texts[1]
+    with pytest.raises(ValueError, match="names 'rel_u'.*Did you mean 'relu'"):
+        model.summary(layer_range=("rel_u", "head"))
+    with pytest.raises(ValueError, match="positions of summary"):
+        model.summary(positions=(0.5, 1.0))
+
+
+def test_summary_of_a_subclass():
+    model, texts = Custom(), []
+    model.summary(print_fn=texts.append)
+    model(np.ones((6, 3)))
+    model.summary(print_fn=texts.append)
+    assert "0 (unbuilt)" in texts[0] and "(None, 4)" in texts[1] and "(None, 1)" in texts[1]
+
+
 def test_names_of_a_functional_model_must_differ():
     inputs = tf.keras.Input((3,))
     with pytest.raises(ValueError, match="2 layers .* named 'same'"):

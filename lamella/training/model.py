@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lamella.nn.custom_objects import CustomObjectScope
@@ -144,14 +144,23 @@ class Model(Trainer, Layer):
             )
         return self._graph
 
-    def summary(self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None) -> None:
+    def summary(self, line_length: int | None = None, positions: Sequence[float] | None = None,
+                print_fn: Callable[[str], Any] | None = None, expand_nested: bool = False, show_trainable: bool = False,
+                layer_range: Sequence[str] | None = None) -> None:
         """Print the layers with their output shapes and numbers of weights.
 
         Args:
             line_length: width in characters.
+            positions: where each column ends, in characters or as parts of the line.
             print_fn: receives the text; by default it is printed.
+            expand_nested: whether to list the layers of models inside of the model.
+            show_trainable: whether to say which layers train.
+            layer_range: names, or regular expressions of them, of the first and the last layer to list.
+
+        Raises:
+            ValueError: as many positions as columns are needed, and two layers that exist.
         """
-        (print_fn or print)(summary_text(self, line_length))
+        (print_fn or print)(summary_text(self, line_length, positions, expand_nested, show_trainable, layer_range))
 
     def get_config(self) -> dict[str, Any]:
         """Name, layers and connections of a functional model in Keras' form.

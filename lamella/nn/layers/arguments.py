@@ -24,6 +24,7 @@ def scoped_build(build: Callable[..., None]) -> Callable[..., None]:
             build(self, *args, **kwargs)
             return
         self._building, before = True, len(self._weights)
+        self._build_shapes = (*args, *kwargs.values())
         try:
             with name_scope(self.name), autocast_scope(None):
                 self._path = frontend_state.scope

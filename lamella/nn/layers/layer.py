@@ -79,6 +79,7 @@ class Layer(LayerState):
     """
 
     _initialized = False
+    _build_shapes: tuple[Any, ...] | None = None  # what `build` was called with
     _call_parameters: tuple[str, ...] = ()
     _trains_by_default = False
     _kind = "Layer"  # in messages
