@@ -126,3 +126,40 @@ def test_add_loss_in_a_layer():
     model.compile("sgd", "mse", metrics=["mse"])
     logs = model.evaluate(X, Y, verbose=0, return_dict=True)
     np.testing.assert_allclose(logs["loss"], logs["mse"] + 3.0, rtol=1e-5)
+
+
+class Autoencoder(tf.keras.Model):
+    """A model that is trained by its step alone, as the VAEs and GANs of Keras' guides: there is no call()."""
+
+    def __init__(self, encoder, decoder):
+        super().__init__()
+        self.encoder, self.decoder = encoder, decoder
+        self.tracker = tf.keras.metrics.Mean(name="loss")
+
+    @property
+    def metrics(self):
+        return [self.tracker]
+
+    def train_step(self, data):
+        assert data.shape == (10, 6)  # x alone, not a tuple
+        with tf.GradientTape() as tape:
+            loss = tf.keras.ops.mean(tf.keras.losses.mean_squared_error(data, self.decoder(self.encoder(data))))
+        gradients = tape.gradient(loss, self.trainable_weights)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
+        self.tracker.update_state(loss)
+        return {"loss": self.tracker.result()}
+
+    def predict_step(self, data):
+        return self.encoder(data)
+
+
+def test_a_model_without_call_trains_by_its_step():
+    parts = [tf.keras.Sequential([tf.keras.Input((n,)), layers.Dense(m)]) for n, m in ((6, 2), (2, 6))]
+    model = Autoencoder(*parts)
+    model.compile(optimizer="adam")
+    losses = model.fit(X, epochs=3, batch_size=10, verbose=0).history["loss"]
+    assert losses[0] > losses[1] > losses[2]
+    streamed = model.fit(Dataset.from_tensor_slices(X).batch(10), verbose=0).history["loss"]
+    assert streamed[0] < losses[2]
+    for size in (10, 70):
+        np.testing.assert_allclose(model.predict(X, batch_size=size, verbose=0), parts[0](X).numpy(), rtol=1e-5)

@@ -11,5 +11,6 @@ from lamella.data.dataset import Dataset as Dataset
 from lamella.data.py_dataset import PyDataset as PyDataset
 from lamella.data.shuffle import permutation as permutation
 from lamella.data.streams import Stream as Stream
+from lamella.data.streams import pack_batch as pack_batch
 from lamella.data.streams import unpack_batch as unpack_batch
 from lamella.data.weights import class_weight_to_sample_weight as class_weight_to_sample_weight

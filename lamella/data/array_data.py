@@ -11,6 +11,7 @@ import numpy as np
 from lamella import tree
 from lamella.data.arrays import as_arrays, rows
 from lamella.data.checks import check_finite, check_fraction, check_lengths
+from lamella.data.streams import pack_batch
 from lamella.data.weights import class_weight_to_sample_weight
 
 
@@ -49,11 +50,9 @@ class ArrayData:
                     check_finite(array, f"{where}: {name}", strict=name == "sample_weight")
 
     @property
-    def batch(self) -> tuple[Any, ...]:
-        """`(x,)`, `(x, y)` or `(x, y, sample_weight)`: the tree that steps receive, here with all rows."""
-        if self.sample_weight is not None:
-            return (self.x, self.y, self.sample_weight)
-        return (self.x,) if self.y is None else (self.x, self.y)
+    def batch(self) -> Any:
+        """`x`, `(x, y)` or `(x, y, sample_weight)`: the tree that steps receive, here with all rows; see `pack_batch`."""
+        return pack_batch(self.x, self.y, self.sample_weight)
 
     @property
     def leaves(self) -> list[np.ndarray]:
@@ -106,7 +105,7 @@ class ArrayData:
         """Number of batches, the smaller last one included."""
         return -(-self.n // batch_size)
 
-    def batches(self, batch_size: int, order: np.ndarray | None = None) -> Iterator[tuple[Any, ...]]:
+    def batches(self, batch_size: int, order: np.ndarray | None = None) -> Iterator[Any]:
         """Batches as trees of arrays, in array order or in that of a permutation."""
         for start in range(0, self.n, batch_size):
             stop = min(start + batch_size, self.n)

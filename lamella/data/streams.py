@@ -30,6 +30,22 @@ def unpack_batch(item: Any) -> tuple[Any, Any, Any]:
     return item + (None,) * (3 - len(item))  # type: ignore[return-value]
 
 
+def pack_batch(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """The tuple that `fit` takes as a batch; x alone, if it is no tuple or list, stays as it is.
+
+    Source: keras.utils.pack_x_y_sample_weight.
+
+    Example:
+        >>> pack_batch("x"), pack_batch(["a", "b"]), pack_batch("x", "y")
+        ('x', (['a', 'b'],), ('x', 'y'))
+    """
+    if sample_weight is not None:
+        return (x, y, sample_weight)
+    if y is None:
+        return (x,) if isinstance(x, (list, tuple)) else x
+    return (x, y)
+
+
 class Stream:
     """Batches from a generator, an iterable or a PyDataset, converted to trees of arrays.
 
@@ -74,7 +90,7 @@ class Stream:
         except TypeError:
             return None
 
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+    def __iter__(self) -> Iterator[Any]:
         begin = getattr(self.source, "on_epoch_begin", None)
         if self.numbered and callable(begin):
             begin()
@@ -108,14 +124,12 @@ class Stream:
         return (self.source[i] for i in numbers)
 
 
-def convert_batch(item: Any, where: str = "fit") -> tuple[Any, ...]:
-    """One item as `(x,)`, `(x, y)` or `(x, y, sample_weight)` with trees of arrays."""
+def convert_batch(item: Any, where: str = "fit") -> Any:
+    """One item, x alone or `(x,)`, `(x, y)` or `(x, y, sample_weight)`, with trees of arrays."""
     x, y, weight = unpack_batch(item)
     x, y, weight = (
         as_arrays(x, f"{where}: x"),
         as_arrays(y, f"{where}: y"),
         as_arrays(weight, f"{where}: sample_weight"),
     )
-    if weight is not None:
-        return (x, y, weight)
-    return (x,) if y is None else (x, y)
+    return (x,) if isinstance(item, (list, tuple)) and len(item) == 1 else pack_batch(x, y, weight)

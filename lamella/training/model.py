@@ -79,6 +79,11 @@ class Model(Trainer, Layer):
         return self._graph is not None
 
     @property
+    def defines_call(self) -> bool:
+        """Whether the model itself can be called; one with a `train_step` of its own need not."""
+        return self._graph is not None or type(self).call is not Model.call
+
+    @property
     def layers(self) -> list[Any]:
         """The layers directly below the model."""
         return self._layers

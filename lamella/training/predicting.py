@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lamella import tree
-from lamella.data import ArrayData, Stream, unpack_batch
+from lamella.data import ArrayData, Stream, pack_batch, unpack_batch
 from lamella.settings import settings
 from lamella.training.preparation import chosen_batch_size, open_data
 from lamella.training.programs import EagerStep, EpochProgram, StepProgram, data_leaves, signature, specs_of
@@ -54,7 +54,7 @@ class Predicting(Running):
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch, as numpy arrays."""
         data = ArrayData(x, where="predict_on_batch", check=False)
-        return self._predict_program((data.x,))(data_leaves(data.x))
+        return self._predict_program(pack_batch(data.x))(data_leaves(data.x))
 
     def _predict(self, x: Any, batch_size: int | None, verbose: str | int, steps: int | None, callbacks: Any) -> Any:
         data = open_data(x, None, None, "predict", check=False)
@@ -72,7 +72,7 @@ class Predicting(Running):
 
     def _predict_at_once(self, data: ArrayData, x: Any, arguments: tuple[Any, ...]) -> Any:
         """One batch; for a plain array the bound call is remembered, so that the next one finds it at once."""
-        program = self._predict_program((data.x,))
+        program = self._predict_program(pack_batch(data.x))
         if isinstance(program, StepProgram) and type(x) is np.ndarray and x.dtype == data.x.dtype:
             self._predict_calls[x.shape, x.dtype.char, *arguments, settings.target] = fast_call(program)
         return program(data_leaves(data.x))
@@ -99,10 +99,10 @@ class Predicting(Running):
     def _predict_arrays(self, data: ArrayData, size: int) -> Any:
         """One native call that writes each batch's outputs into their rows."""
         program = self._programs.get(
-            ("predict", signature((data.x,)), size),
+            ("predict", signature(pack_batch(data.x)), size),
             lambda: EpochProgram(
                 lambda batch: {"outputs": self.predict_step(batch)},
-                (data.x,),
+                pack_batch(data.x),
                 data.n,
                 size,
                 False,
@@ -111,7 +111,7 @@ class Predicting(Running):
                 "predict_step",
             ),
         )
-        runner = ArrayRunner(lambda: program.bind((data.x,)), data, size, False, 0, None)
+        runner = ArrayRunner(lambda: program.bind(pack_batch(data.x)), data, size, False, 0, None)
         call = runner.prepare()
         runner.restart(0)
         runner.run(Hooks.none(lambda: self.stop_predicting), lambda step, buffers: self.stop_predicting)
@@ -122,7 +122,7 @@ class Predicting(Running):
         parts: list[Any] = []
 
         def step(batch: Any) -> dict[str, Any]:
-            only_x = (unpack_batch(batch)[0],)
+            only_x = pack_batch(unpack_batch(batch)[0])
             parts.append(self._predict_program(only_x)(data_leaves(only_x)))
             return {}
 

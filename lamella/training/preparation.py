@@ -12,7 +12,6 @@ from lamella import tree
 from lamella.data import ArrayData, Stream, check_positive_int, is_array_like, unpack_batch
 from lamella.errors import ShapeError
 from lamella.frontend import TensorSpec, spec_of, trace
-from lamella.nn.layers import Layer
 from lamella.nn.losses.targets import check_finite_targets
 from lamella.training.programs import signature, specs_of
 from lamella.training.step import by_output
@@ -90,7 +89,7 @@ def prepare(model: Any, kind: str, batch: Any, where: str) -> tuple[int, ...]:
     had_graph = model.has_graph
     check_inputs(model, x, where)
     needs_outputs = compiled.has_loss or compiled.has_metrics or not model.built
-    if needs_outputs and (model.has_graph or type(model).call is not Layer.call):
+    if needs_outputs and model.defines_call:
         names, outputs = output_specs(model, x)
         if not had_graph:  # a Sequential model learns the shape of its input from the data
             check_inputs(model, x, where)

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from lamella import executor
-from lamella.data import ArrayData, check_positive_int, permutation, unpack_batch
+from lamella.data import ArrayData, check_positive_int, pack_batch, permutation, unpack_batch
 from lamella.errors import did_you_mean
 from lamella.explain import Profile
 from lamella.settings import settings
@@ -69,7 +69,7 @@ class Profiling(Predicting):
             batch_size = data.n
         size = min(chosen_batch_size(data, batch_size, None), data.n)
         data = data.slice(0, size * min(data.n // size, steps))
-        batch = (data.x,) if kind == "predict" else data.batch
+        batch = pack_batch(data.x) if kind == "predict" else data.batch
         if kind != "predict":
             prepare(self, kind, batch, "profile")
         program = self._profiled_program(kind, batch, data.n, size)

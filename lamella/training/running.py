@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lamella.callbacks import CallbackList
-from lamella.data import ArrayData, Stream, class_weight_to_sample_weight
+from lamella.data import ArrayData, Stream, class_weight_to_sample_weight, unpack_batch
 from lamella.frontend.random import make_seed
 from lamella.training.compile_arguments import CompileArguments
 from lamella.training.preparation import check_batch, prepare
@@ -101,11 +101,12 @@ class Running(SingleBatch):
         return names + [f"val_{name}" for name in names] * validation
 
 
-def weighted(batch: tuple[Any, ...], class_weight: dict[int, float]) -> tuple[Any, ...]:
+def weighted(batch: Any, class_weight: dict[int, float]) -> tuple[Any, ...]:
     """A batch of a stream with the weights of its classes as sample weights."""
-    if len(batch) != 2:
+    x, y, sample_weight = unpack_batch(batch)
+    if y is None or sample_weight is not None:
         raise ValueError("class_weight needs batches (x, y); it can't be combined with sample weights.")
-    return (*batch, class_weight_to_sample_weight(batch[1], class_weight))
+    return (x, y, class_weight_to_sample_weight(y, class_weight))
 
 
 def step_history(buffers: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

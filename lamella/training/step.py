@@ -32,7 +32,7 @@ class Steps:
         """One training step; override it for a loop of your own.
 
         Args:
-            data: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+            data: `x`, `(x, y)` or `(x, y, sample_weight)`; see `pack_x_y_sample_weight`.
 
         Returns:
             The logs: name to scalar.
@@ -51,7 +51,7 @@ class Steps:
         """One evaluation step; override it to match a `train_step` of your own.
 
         Args:
-            data: `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+            data: as for `train_step`.
         """
         x, y, sample_weight = unpack_batch(data)
         y_pred = self(x, training=False)  # type: ignore[operator]
@@ -60,7 +60,7 @@ class Steps:
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def predict_step(self, data: Any) -> Any:
-        """The outputs for one batch `(x,)`."""
+        """The outputs for one batch: x, or `(x,)` where x is a list or tuple."""
         x, _, _ = unpack_batch(data)
         return self(x, training=False)  # type: ignore[operator]
 

@@ -1,6 +1,7 @@
 """Helpers under Keras' names."""
 
 from lamella.data import PyDataset as PyDataset
+from lamella.data import pack_batch as pack_x_y_sample_weight  # noqa: F401
 from lamella.data import unpack_batch as unpack_x_y_sample_weight  # noqa: F401
 from lamella.drawing import model_to_dot as model_to_dot
 from lamella.drawing import plot_model as plot_model
@@ -18,7 +19,6 @@ from lamella.utils import bounding_boxes as bounding_boxes
 from lamella.utils.arrays import normalize as normalize
 from lamella.utils.arrays import pad_sequences as pad_sequences
 from lamella.utils.arrays import to_categorical as to_categorical
-from lamella.utils.datasets import pack_x_y_sample_weight as pack_x_y_sample_weight
 from lamella.utils.datasets import split_dataset as split_dataset
 from lamella.utils.datasets import timeseries_dataset_from_array as timeseries_dataset_from_array
 from lamella.utils.directories import image_dataset_from_directory as image_dataset_from_directory

@@ -11,20 +11,6 @@ from lamella.data import Dataset, as_arrays, is_array_like, permutation
 from lamella.frontend.random import make_seed
 
 
-def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """The tuple that `fit` takes as a batch; x alone, if it is no tuple or list, stays as it is.
-
-    Source: keras.utils.pack_x_y_sample_weight.
-
-    Example:
-        >>> pack_x_y_sample_weight("x"), pack_x_y_sample_weight(["a", "b"]), pack_x_y_sample_weight("x", "y")
-        ('x', (['a', 'b'],), ('x', 'y'))
-    """
-    if y is None:
-        return (x,) if isinstance(x, (list, tuple)) else x
-    return (x, y) if sample_weight is None else (x, y, sample_weight)
-
-
 def split_dataset(dataset: Any, left_size: float | None = None, right_size: float | None = None, shuffle: bool = False,
                   seed: int | None = None) -> tuple[Dataset, Dataset]:
     """Two datasets of the first and of the last elements of one.
