@@ -169,6 +169,19 @@ def test_dicts_are_walked_by_sorted_keys_as_in_keras():
     assert difference({"b": 3.0, "a": np.float32(1)}) == difference({"a": np.float32(1), "b": 3.0}) == 2
 
 
+def test_inputs_and_outputs_may_be_nested():
+    class Parts(layers.Layer):
+        def call(self, inputs):
+            x, (y, z) = inputs["x"], inputs["pair"]
+            return {"sum": x + y, "list": [z * 2.0, x - z]}
+
+    inputs = {"x": tf.keras.Input((3,)), "pair": (tf.keras.Input((3,)), tf.keras.Input((3,)))}
+    model = tf.keras.Model(inputs, Parts()(inputs))
+    data = {"x": np.ones((4, 3)), "pair": (np.full((4, 3), 2.0), np.full((4, 3), 3.0))}
+    for result in (model(data), model.predict(data, verbose=0)):
+        assert [np.asarray(part)[0, 0] for part in (result["sum"], *result["list"])] == [3.0, 6.0, -2.0]
+
+
 def test_input_and_output_of_a_layer_are_those_of_its_first_call():
     inputs, shared = tf.keras.Input((3,)), layers.Dense(3)
     with pytest.raises(AttributeError, match="never called on symbolic"):

@@ -82,7 +82,8 @@ class FunctionalGraph:
             missing = [name for name in names if name not in inputs]
             if missing:
                 raise ShapeError(f"x has no entry for the model's inputs {missing}; it has {list(inputs)}.")
-            return [inputs[name] for name in names]
+            inputs = {name: inputs[name] for name in names}
+            inputs = inputs if isinstance(self.inputs_struct, dict) else list(inputs.values())
         leaves = tree.flatten(inputs)
         if len(leaves) != len(self.inputs):
             raise ShapeError(
