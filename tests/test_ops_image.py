@@ -72,6 +72,15 @@ CASES += [("crop_images", (BATCH, 1, 2, 0, 3), {}), ("crop_images", (BATCH, 1, 2
 CASES += [("gaussian_blur", (BATCH, (5, 2), (0.5, 2.0)), {"data_format": "channels_last"}),
           ("gaussian_blur", (ONE, (1, 3), (3.0, 0.7)), {"data_format": "channels_last"}),
           ("gaussian_blur", (BATCH_FIRST,), {"data_format": FIRST})]
+CASES += [("extract_patches", (images, size), {"strides": strides, "dilation_rate": gap, "padding": padding, "data_format": form})
+          for images, form in ((BATCH, None), (BATCH_FIRST[0], FIRST))
+          for size, strides, gap, padding in ((3, None, 1, "valid"), ((2, 3), (1, 2), 1, "same"), (2, 1, 3, "valid"))]
+CASES += [("extract_patches_3d", (uniform(2, 4, 5, 6, 2), (2, 1, 3)), {"strides": 2, "padding": "same"}),
+          ("extract_patches_3d", (uniform(2, 4, 5, 6), 2), {"data_format": FIRST}),
+          ("extract_patches", (uniform(3, 4, 5, 2), (2, 3, 1)), {}),
+          ("sobel_edges", (BATCH,), {}), ("sobel_edges", (BATCH_FIRST,), {"data_format": FIRST}),
+          ("ssim", (uniform(2, 13, 12, 3), uniform(2, 13, 12, 3)), {}),
+          ("ssim", (uniform(2, 7, 9), uniform(2, 7, 9), 2.0), {"filter_size": 5, "filter_sigma": 0.8, "data_format": FIRST})]
 
 
 def split(args):
@@ -132,6 +141,8 @@ def test_gradients_as_keras(name, args, kwargs):
     lambda x: ops.image.hsv_to_rgb(ops.image.rgb_to_hsv(x)),
     lambda x: ops.image.rgb_to_grayscale(x),
     lambda x: ops.image.gaussian_blur(x, (3, 5), (1.0, 2.0)),
+    lambda x: ops.image.extract_patches(x, 3, 2, padding="same"),
+    lambda x: ops.image.sobel_edges(x) + ops.expand_dims(ops.expand_dims(ops.image.ssim(x, x * x, filter_size=3), 1), (1, 2, 3)),
 ])
 def test_native_as_reference(native_as_reference, function):
     native_as_reference(function, BATCH)
@@ -194,6 +205,10 @@ def test_the_name_space():
     (lambda: ops.image.rgb_to_hsv(BYTES), DTypeError, "rgb_to_hsv takes floats in .* received uint8"),
     (lambda: ops.image.rgb_to_grayscale(BATCH[..., :2]), ShapeError, "3 channels on axis -1"),
     (lambda: ops.image.crop_images(BATCH, 1, 1, 1), ValueError, "needs two of left_cropping, right_cropping, target_width"),
+    (lambda: ops.image.extract_patches(BATCH, 8), ShapeError, r"window \(8, 8\) is larger than the spatial shape \(7, 6\)"),
+    (lambda: ops.image.extract_patches(BATCH[0, 0], 2), ShapeError, "takes 2 spatial axes and channels"),
+    (lambda: ops.image.sobel_edges(ONE), ShapeError, "takes a batch of images"),
+    (lambda: ops.image.ssim(BATCH, ONE), ShapeError, "two images of one shape"),
     (lambda: ops.image.crop_images(BATCH, 5, 1, 5, 1), ShapeError, "leave nothing of shape"),
     (lambda: ops.image.crop_images(BATCH, 0, 1, target_height=9, target_width=1), ShapeError, "do not fit"),
     (lambda: ops.image.pad_images(BATCH, -1, 1, 1, 1), ValueError, "must be >= 0"),
