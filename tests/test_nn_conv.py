@@ -84,6 +84,9 @@ NATIVE = [
     (lambda x, k: ops.conv(x, k), (1, 4, 5, 3, 2), (2, 3, 1, 2, 3)),
     (lambda x, k: ops.conv_transpose(x, k, 2, "same"), (2, 5, 4, 3), (3, 3, 6, 3)),
     (lambda x, k: ops.conv_transpose(x, k, (3, 2), "valid", None, FIRST), (2, 3, 5, 4), (3, 2, 6, 3)),
+    # Padding around an axis of size 1 that a reshape made.
+    (lambda x, k: ops.conv(ops.reshape(x, (2, 5, 1, 3)), k, padding="same"), (2, 5, 3), (3, 3, 3, 4)),
+    (lambda x, k: ops.conv(x, k, (1, 3), "same", FIRST), (3, 2, 4, 1), (2, 4, 1, 6)),
 ]
 # Their last output axis, or that of their gradients, belongs to both operands.
 DEPTHWISE = [

@@ -383,7 +383,7 @@ def _contract(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, **dtype: str) -
             operands[i], changed = eqn.inputs[0], True
             maps[i] = tuple(m for _, m in sorted(zip(eqn.params["perm"], maps[i], strict=True), key=lambda p: p[0]))
         eqn = r.definition(operands[i], "reshape")
-        if eqn is not None and is_unit_reshape(eqn):
+        if eqn is not None and is_unit_reshape(eqn) and _units_are_inside(eqn, maps[i], spec.sizes):
             operands[i], maps[i], changed = eqn.inputs[0], _drop_units(eqn, maps[i], len(spec.sizes)), True
         padded = _pad_operand(r, operands[i], maps[i], spec.sizes)
         if padded is not None:
@@ -401,6 +401,11 @@ def _sum_of_parts(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, dtype: str)
     sums = wide(x.type.dtype)
     parts = r.b.contract(x, y, spec=spec, **({} if sums == x.type.dtype else {"dtype": sums}))
     return [r.one("cast", r.one("reduce_sum", parts, axes=(0,)), dtype=dtype)]
+
+
+def _units_are_inside(eqn: Eqn, maps: tuple[Affine, ...], sizes: tuple[int, ...]) -> bool:
+    """Whether an operand is read nowhere but at 0 on its axes of size 1; the padding around one counts as zeros, so it stays."""
+    return all(m.bounds(sizes) == (0, 0) for m, n in zip(maps, eqn.output.shape, strict=True) if n == 1)
 
 
 def _drop_units(eqn: Eqn, maps: tuple[Affine, ...], rank: int) -> tuple[Affine, ...]:
