@@ -87,6 +87,8 @@ NATIVE = [
     # Padding around an axis of size 1 that a reshape made.
     (lambda x, k: ops.conv(ops.reshape(x, (2, 5, 1, 3)), k, padding="same"), (2, 5, 3), (3, 3, 3, 4)),
     (lambda x, k: ops.conv(x, k, (1, 3), "same", FIRST), (3, 2, 4, 1), (2, 4, 1, 6)),
+    # One window, and a row behind it that none reads.
+    (lambda x, k: ops.conv(x, k, (2, 4)), (2, 4, 3, 9), (3, 3, 3, 3)),
 ]
 # Their last output axis, or that of their gradients, belongs to both operands.
 DEPTHWISE = [

@@ -452,6 +452,9 @@ def _as_reduction(r: _Rebuild, x: Atom, y: Atom, spec: ContractSpec, dtype: str)
         return None
 
     def spread(operand: Atom, names: list[int | None]) -> Atom:
+        read = tuple(spec.sizes[a] for a in names)  # type: ignore[index]
+        if operand.type.shape != read:  # the rest is not looked at, as the rows behind the last window of a convolution
+            operand = r.one("slice", operand, start=(0,) * len(read), stop=read, stride=(1,) * len(read))
         order = sorted(range(len(names)), key=lambda d: names[d])  # type: ignore[arg-type,return-value]
         moved = r.one("transpose", r.one("cast", operand, dtype=wide(operand.type.dtype)), perm=tuple(order))
         present = set(names)
