@@ -61,6 +61,30 @@ def test_names_arguments_and_defaults(module):
     assert problems == []
 
 
+# Arguments of layers for what Lamella has not: quantization, sparse and ragged tensors, cuDNN, inputs that exist already.
+LACKING = {"lora_rank", "lora_alpha", "quantization_config", "gptq_unpacked_column_size", "sparse", "ragged", "input_tensor",
+           "optional", "use_cudnn"}
+LAYERS = sorted({name for name, thing in public(keras, "layers").items() if inspect.isclass(thing)} & {*dir(tf.keras.layers)})
+
+
+def plain(default):
+    """One number for (n, n) and for ((n, n), (n, n))."""
+    while isinstance(default, tuple) and len(set(default)) == 1:
+        default = default[0]
+    return default
+
+
+@pytest.mark.parametrize("name", sorted(set(LAYERS) - {"InputSpec"}))
+def test_arguments_of_layers(name):
+    theirs = inspect.signature(getattr(keras.layers, name)).parameters
+    ours = getattr(tf.keras.layers, name)
+    wanted = [a for a, p in theirs.items() if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and a not in LACKING]
+    mine, by_place = parameters(ours), [a for a in inspect.signature(ours).parameters if a in wanted]
+    assert [a for a in wanted if a not in mine] == []
+    assert by_place == [a for a in wanted if a in by_place]
+    assert {a: plain(mine[a].default) for a in wanted} == {a: plain(theirs[a].default) for a in wanted}
+
+
 # What Keras has at its top and Lamella does not: other libraries' devices and files, unfinished or experimental parts.
 ABSENT = {"Function", "Operation", "Quantizer", "StatelessScope", "SymbolicScope", "applications", "device", "distillation",
           "distribution", "export", "legacy", "quantizers", "saving", "src", "visualization", "wrappers"}

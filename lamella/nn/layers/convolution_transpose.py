@@ -10,6 +10,7 @@ from lamella.frontend import Tensor
 from lamella.nn.layers.convolution_base import ConvolutionLayer
 from lamella.nn.layers.layer import LAYERS
 from lamella.nn.layers.naming_errors import errors_name
+from lamella.nn.layers.signatures import spelled_out
 from lamella.ops.transposed_convolution import transpose_padding, transposed_sizes
 from lamella.ops.windows import per_axis
 
@@ -111,3 +112,7 @@ class Conv3DTranspose(_ConvTranspose):
     """
 
     rank = 3
+    __init__ = spelled_out(  # type: ignore[assignment]
+        "filters kernel_size strides padding data_format output_padding dilation_rate activation use_bias kernel_initializer "
+        "bias_initializer kernel_regularizer bias_regularizer activity_regularizer kernel_constraint bias_constraint",
+    )(_ConvTranspose.__init__)

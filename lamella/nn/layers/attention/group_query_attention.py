@@ -9,9 +9,10 @@ from typing import Any
 from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor
-from lamella.nn.layers.attention.head_attention import HeadAttention
+from lamella.nn.layers.attention.head_attention import SETTINGS, HeadAttention
 from lamella.nn.layers.checks import positive_int
 from lamella.nn.layers.layer import LAYERS
+from lamella.nn.layers.signatures import spelled_out
 from lamella.nn.naming import auto_name
 from lamella.ops.attention import attend
 
@@ -42,6 +43,7 @@ class GroupQueryAttention(HeadAttention):
         (2, 5, 8)
     """
 
+    @spelled_out(f"head_dim num_query_heads num_key_value_heads dropout use_bias {SETTINGS}", HeadAttention)
     def __init__(self, head_dim: int, num_query_heads: int, num_key_value_heads: int, dropout: float = 0.0,
                  use_bias: bool = True, **kwargs: Any) -> None:
         if kwargs.get("name") is None:

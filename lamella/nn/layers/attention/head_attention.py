@@ -13,6 +13,10 @@ from lamella.nn.layers.checks import check_broadcast, check_mask, finite_float, 
 from lamella.nn.layers.layer import Layer
 from lamella.ops.attention import both, causal_mask, window_mask
 
+# Its arguments behind those of the layers, in Keras' order.
+SETTINGS = ("sliding_window flash_attention kernel_initializer bias_initializer kernel_regularizer bias_regularizer "
+            "activity_regularizer kernel_constraint bias_constraint use_gate seed")
+
 
 class HeadAttention(Layer):
     """Projections to heads, masks, and the projection back.

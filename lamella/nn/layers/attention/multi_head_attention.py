@@ -10,9 +10,10 @@ from typing import Any
 from lamella import ops
 from lamella.errors import ShapeError
 from lamella.frontend import Tensor
-from lamella.nn.layers.attention.head_attention import HeadAttention
+from lamella.nn.layers.attention.head_attention import SETTINGS, HeadAttention
 from lamella.nn.layers.checks import positive_int
 from lamella.nn.layers.layer import LAYERS
+from lamella.nn.layers.signatures import spelled_out
 from lamella.ops.attention import attend
 
 
@@ -52,6 +53,7 @@ class MultiHeadAttention(HeadAttention):
         (2, 5, 4)
     """
 
+    @spelled_out(f"num_heads key_dim value_dim dropout use_bias output_shape attention_axes {SETTINGS}", HeadAttention)
     def __init__(self, num_heads: int, key_dim: int, value_dim: int | None = None, dropout: float = 0.0,
                  use_bias: bool = True, output_shape: Any = None, attention_axes: Any = None, **kwargs: Any) -> None:
         super().__init__(dropout=dropout, use_bias=use_bias, **kwargs)

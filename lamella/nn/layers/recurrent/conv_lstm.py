@@ -8,7 +8,9 @@ from typing import Any
 from lamella.nn.layers.input_spec import InputSpec
 from lamella.nn.layers.layer import LAYERS
 from lamella.nn.layers.recurrent.conv_lstm_cell import ConvLSTMCell
+from lamella.nn.layers.recurrent.rnn import RNN
 from lamella.nn.layers.recurrent.single_cell import SingleCellRNN
+from lamella.nn.layers.signatures import CONSTRAINTS, KERNELS, PENALTIES, RATES, SEQUENCES, spelled_out
 
 
 class ConvLSTM(SingleCellRNN):
@@ -26,6 +28,9 @@ class ConvLSTM(SingleCellRNN):
 
     rank = 0
 
+    @spelled_out("filters kernel_size strides padding data_format dilation_rate activation recurrent_activation use_bias "
+                 f"{KERNELS} unit_forget_bias {PENALTIES} activity_regularizer {CONSTRAINTS} {RATES} seed {SEQUENCES}",
+                 RNN, ConvLSTMCell)
     def __init__(self, filters: int, kernel_size: Any, strides: Any = 1, padding: str = "valid",
                  data_format: str | None = None, dilation_rate: Any = 1, **kwargs: Any) -> None:
         cell = {"rank": self.rank, "filters": filters, "kernel_size": kernel_size, "strides": strides,

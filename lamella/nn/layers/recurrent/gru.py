@@ -6,7 +6,9 @@ from typing import Any
 
 from lamella.nn.layers.layer import LAYERS
 from lamella.nn.layers.recurrent.gru_cell import GRUCell
+from lamella.nn.layers.recurrent.rnn import RNN
 from lamella.nn.layers.recurrent.single_cell import SingleCellRNN
+from lamella.nn.layers.signatures import CONSTRAINTS, KERNELS, PENALTIES, RATES, SEQUENCES, spelled_out
 
 
 @LAYERS.register()
@@ -33,6 +35,8 @@ class GRU(SingleCellRNN):
         (2, 3)
     """
 
+    @spelled_out(f"units activation recurrent_activation use_bias {KERNELS} {PENALTIES} activity_regularizer {CONSTRAINTS} {RATES} "
+                 f"seed {SEQUENCES} unroll reset_after", RNN, GRUCell)
     def __init__(self, units: int, activation: Any = "tanh", recurrent_activation: Any = "sigmoid",
                  use_bias: bool = True, **kwargs: Any) -> None:
         cell = {"units": units, "activation": activation, "recurrent_activation": recurrent_activation,

@@ -10,6 +10,7 @@ from lamella.frontend import Tensor
 from lamella.nn import activations
 from lamella.nn.layers.layer import LAYERS
 from lamella.nn.layers.recurrent.recurrent_cell import Constants, RecurrentCell
+from lamella.nn.layers.signatures import CONSTRAINTS, KERNELS, PENALTIES, RATES, spelled_out
 
 
 @LAYERS.register()
@@ -41,6 +42,8 @@ class GRUCell(RecurrentCell):
 
     gates = 3
 
+    @spelled_out(f"units activation recurrent_activation use_bias {KERNELS} {PENALTIES} {CONSTRAINTS} {RATES} reset_after seed",
+                 RecurrentCell)
     def __init__(self, units: int, activation: Any = "tanh", recurrent_activation: Any = "sigmoid",
                  use_bias: bool = True, reset_after: bool = True, **kwargs: Any) -> None:
         super().__init__(units, activation, use_bias, **kwargs)

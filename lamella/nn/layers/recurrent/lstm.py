@@ -6,7 +6,9 @@ from typing import Any
 
 from lamella.nn.layers.layer import LAYERS
 from lamella.nn.layers.recurrent.lstm_cell import LSTMCell
+from lamella.nn.layers.recurrent.rnn import RNN
 from lamella.nn.layers.recurrent.single_cell import SingleCellRNN
+from lamella.nn.layers.signatures import CONSTRAINTS, KERNELS, PENALTIES, RATES, SEQUENCES, spelled_out
 
 
 @LAYERS.register()
@@ -36,6 +38,8 @@ class LSTM(SingleCellRNN):
         ((2, 5, 3), (2, 3), (2, 3))
     """
 
+    @spelled_out(f"units activation recurrent_activation use_bias {KERNELS} unit_forget_bias {PENALTIES} activity_regularizer "
+                 f"{CONSTRAINTS} {RATES} seed {SEQUENCES} unroll", RNN, LSTMCell)
     def __init__(self, units: int, activation: Any = "tanh", recurrent_activation: Any = "sigmoid",
                  use_bias: bool = True, **kwargs: Any) -> None:
         cell = {"units": units, "activation": activation, "recurrent_activation": recurrent_activation,

@@ -10,6 +10,7 @@ from lamella.frontend import Tensor
 from lamella.nn import activations
 from lamella.nn.layers.layer import LAYERS
 from lamella.nn.layers.recurrent.recurrent_cell import Constants, RecurrentCell
+from lamella.nn.layers.signatures import CONSTRAINTS, KERNELS, PENALTIES, RATES, spelled_out
 
 
 @LAYERS.register()
@@ -40,6 +41,8 @@ class LSTMCell(RecurrentCell):
 
     gates = 4
 
+    @spelled_out(f"units activation recurrent_activation use_bias {KERNELS} unit_forget_bias {PENALTIES} {CONSTRAINTS} {RATES} "
+                 "seed", RecurrentCell)
     def __init__(self, units: int, activation: Any = "tanh", recurrent_activation: Any = "sigmoid",
                  use_bias: bool = True, unit_forget_bias: bool = True, **kwargs: Any) -> None:
         super().__init__(units, activation, use_bias, **kwargs)

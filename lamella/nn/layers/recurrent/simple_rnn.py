@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from lamella.nn.layers.layer import LAYERS
+from lamella.nn.layers.recurrent.rnn import RNN
 from lamella.nn.layers.recurrent.simple_rnn_cell import SimpleRNNCell
 from lamella.nn.layers.recurrent.single_cell import SingleCellRNN
+from lamella.nn.layers.signatures import CONSTRAINTS, KERNELS, PENALTIES, RATES, SEQUENCES, spelled_out
 
 
 @LAYERS.register()
@@ -31,6 +33,8 @@ class SimpleRNN(SingleCellRNN):
         (2, 3)
     """
 
+    @spelled_out(f"units activation use_bias {KERNELS} {PENALTIES} activity_regularizer {CONSTRAINTS} {RATES} {SEQUENCES} unroll "
+                 "seed", RNN, SimpleRNNCell)
     def __init__(self, units: int, activation: Any = "tanh", use_bias: bool = True, **kwargs: Any) -> None:
         cell = {"units": units, "activation": activation, "use_bias": use_bias}
         super().__init__(SimpleRNNCell, cell, **kwargs)
