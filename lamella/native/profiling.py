@@ -31,7 +31,7 @@ class KernelCost:
         schedule: how it runs, in words.
         operations: the primitives it computes, in order.
         sources: where its equations come from.
-        flops: two for each product of a sum of products, such as a matrix product.
+        flops: two for each product of a sum of products, such as a matrix product; a kernel may get by with fewer (winograd.py).
         nbytes: what it must read from and write to memory, each element once.
     """
 
