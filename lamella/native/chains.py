@@ -62,7 +62,8 @@ class Access:
 
     def __init__(self, fusion: Fusion, cluster: Cluster, in_loop: bool = False) -> None:
         """`in_loop`: parts of an array that move from iteration to iteration (a time step of a history) have blocks too."""
-        self.fusion, self.cluster, self.in_loop, self.axis = fusion, cluster, in_loop, cluster.batch_axis
+        self.fusion, self.cluster, self.in_loop = fusion, cluster, in_loop
+        self.axis = cluster.batch_axis if in_loop else 0  # a row that is stored in a history has a leading axis of size 1
         self.sizes = dict(enumerate(cluster.shape))
         if cluster.kind == "reduce" and cluster.anchor is not None:
             operand = cluster.anchor.inputs[0].type.shape
