@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import lamella as tf
 from lamella import executor
-from lamella.ir import Graph
-from lamella.native import program
+from lamella.ir import Builder, Graph, TensorType
+from lamella.native import pipeline, program
 from lamella.native.arena import ALIGN, first_fit
 from lamella.native.fuse import Fusion
 from lamella.native.simplify import simplify
@@ -70,3 +70,30 @@ def test_a_program_in_parts_computes_the_same_bits(part: int, monkeypatch: pytes
     assert "@part_" in parts.text("llvm")
     for a, b in zip(whole(*arrays), parts(*arrays), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_many_equal_updates_are_one_threads_each_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few are shared by all threads. The bits don't depend on it."""
+    monkeypatch.setattr(config, "cache_dir", "")
+
+    def updates(count: int) -> Graph:
+        b = Builder()
+        pairs = [[b.input(TensorType((100, 100), "float32")) for _ in range(2)] for _ in range(count)]
+        return b.build([b.mul(b.sub(w, b.mul(g, b.literal(0.1, "float32"))), w) for w, g in pairs])
+
+    def shared(graph: Graph) -> list[bool]:
+        emitted = pipeline.emit(graph, {})
+        (phase,) = emitted.plan.phases
+        function = program._Function(emitted, emitted.plan, None)
+        return [turn is None for turn in function._turns(phase, False)]
+
+    many = updates(program.MANY * pipeline.machine().cores)
+    assert shared(updates(4)) == [True] * 4 and shared(many) == [False] * len(many.outputs)
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(v.shape).astype(np.float32) for v in many.inputs]
+    monkeypatch.setattr(config, "threads", 1)
+    one = executor.compile(many)(*arrays)
+    for threads in (2, 3):
+        monkeypatch.setattr(config, "threads", threads)
+        for a, b in zip(one, executor.compile(many)(*arrays), strict=True):
+            np.testing.assert_array_equal(a, b)

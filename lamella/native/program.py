@@ -29,6 +29,7 @@ EMITTERS: dict[str, Callable[[Plan, Cluster, Machine], Kernel]] = {
     "cumsum": cumsum_kernel}
 
 PART = 256  # kernels and chains per function: the code generator's time grows faster than a function
+MANY = 16  # kernels per core of which a phase consists, at least, if threads take whole ones
 ALONE_BELOW = 8  # a program without loops of less work than that many small kernels is run by one thread
 
 
@@ -119,7 +120,8 @@ class Program:
                           function_attributes()]) + "\n"
 
 
-Item = tuple[bool, int, Cluster | Chain]  # whether a barrier comes first, which thread's turn a small kernel is, what runs
+# Whether a barrier comes first; which thread's turn a kernel is, None if all share it; what runs.
+Item = tuple[bool, int | None, Cluster | Chain]
 
 
 class _Function:
@@ -230,15 +232,27 @@ class _Function:
             barrier = number > 0 and not (solo and follows_solo)
             follows_solo = solo
             if isinstance(phase, Chain):
-                items.append((barrier, 0, phase))
+                items.append((barrier, None, phase))
                 continue
-            small = 0  # work of the phase's small kernels so far
-            for position, cluster in enumerate(phase):
-                turn = 0 if solo or self.program.profile else small // kernels.SERIAL_BELOW
-                kernel = self.program.kernels.get(cluster)
-                small += kernel.work if kernel and kernel.serial else 0
+            for position, (cluster, turn) in enumerate(zip(phase, self._turns(phase, solo), strict=True)):
                 items.append((barrier and not position, turn, cluster))
         return items
+
+    def _turns(self, phase: list[Cluster], solo: bool) -> Iterator[int | None]:
+        """Which thread's turn each kernel of a phase is: small ones are not worth sharing, and where a phase has many (the updates
+        of a thousand parameters) each runs on one thread, through whole arrays."""
+        known, profile = self.program.kernels, self.program.profile
+        work = {c: known[c].work for c in phase if c in known}
+        many = not profile and sum(work.values()) >= MANY * self.program.host.cores * max(work.values(), default=1)
+        alone = {c for c in work if known[c].serial or many}
+        share = max([kernels.SERIAL_BELOW, *(work[c] for c in alone)])
+        done = 0
+        for cluster in phase:
+            if cluster in alone:
+                yield 0 if solo or profile else done // share
+                done += work[cluster]
+            else:
+                yield None
 
     def _is_solo(self, phase: list[Cluster]) -> bool:
         """Whether thread 0 runs a phase alone: what others could do meanwhile is not worth a meeting. No barrier stands between two
@@ -262,7 +276,7 @@ class _Function:
             else:
                 self._call(what, turn)
 
-    def _call(self, cluster: Cluster, turn: int) -> None:
+    def _call(self, cluster: Cluster, turn: int | None) -> None:
         kernel = self.program.kernels[cluster]
         with self._measured(cluster):
             self._share(kernel, turn, lambda lo, hi: self._run(cluster, lo, hi, self._begin))
@@ -307,10 +321,10 @@ class _Function:
             with self._measured(cluster, f.op("int64", 0, f"zext i1 {counted.ref} to i64")):
                 self._run(cluster, lo.ref, f.iadd(lo, index(each)).ref, fresh, block)
 
-    def _share(self, kernel: Kernel, turn: int, call: Callable[[str, str], None]) -> None:
-        """Call a kernel for this thread's units; a small kernel is one thread's, in turn."""
+    def _share(self, kernel: Kernel, turn: int | None, call: Callable[[str, str], None]) -> None:
+        """Call a kernel for this thread's units, or for all of them if it is this thread's turn."""
         f = self.f
-        if kernel.serial:
+        if turn is not None:
             rank = f.op("int64", 0, f"urem i64 {turn}, %nt")
             mine = f.op("bool", 0, f"icmp eq i64 {rank.ref}, %tid")
             f.when(mine, lambda: call("0", str(kernel.units)))
