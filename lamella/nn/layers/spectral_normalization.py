@@ -44,12 +44,13 @@ class SpectralNormalization(Wrapper):
     def __init__(self, layer: Layer, power_iterations: int = 1, **kwargs: Any) -> None:
         super().__init__(layer, **kwargs)
         self.power_iterations = positive_int("power_iterations", power_iterations, self.name)
+        self.kernel: Any = None  # the layer's own; it comes first among the weights, as in Keras
         self.vector_u: Any = None
 
     def build(self, input_shape: Any) -> None:
         self._build_inner(input_shape)
-        kernel = getattr(self.layer, self._weight_name())
-        self.vector_u = self.add_weight((1, kernel.shape[-1]), initializers.TruncatedNormal(stddev=0.02),
+        self.kernel = getattr(self.layer, self._weight_name())
+        self.vector_u = self.add_weight((1, self.kernel.shape[-1]), initializers.TruncatedNormal(stddev=0.02),
                                         trainable=False, name="vector_u")
 
     def _weight_name(self) -> str:
@@ -61,12 +62,11 @@ class SpectralNormalization(Wrapper):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         name = self._weight_name()
-        kernel = getattr(self.layer, name)
-        setattr(self.layer, name, self._normalized(kernel.value(), training))
+        setattr(self.layer, name, self._normalized(self.kernel.value(), training))
         try:
             return self.layer(inputs)
         finally:
-            setattr(self.layer, name, kernel)
+            setattr(self.layer, name, self.kernel)
 
     def _normalized(self, kernel: Tensor, training: bool) -> Tensor:
         matrix = ops.reshape(kernel, (-1, kernel.shape[-1]))
