@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -22,6 +22,10 @@ class Symbolic:
     def record_call(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """What the function `name` of `RECORDABLE` gives for these arguments, one of which is this tensor."""
         raise NotImplementedError
+
+
+_CONTAINERS = (list, tuple, dict)
+_LOOKED_INTO = (Symbolic, *_CONTAINERS)
 
 
 def recordable(function: Callable[..., Any], name: str) -> Callable[..., Any]:
@@ -48,12 +52,14 @@ def make_recordable(module: ModuleType, prefix: str = "") -> None:
             setattr(module, name, recordable(thing, prefix + name))
 
 
-def _symbol(values: Iterable[Any]) -> Symbolic | None:
-    """The first symbolic tensor among values and the containers in them."""
+def _symbol(values: Collection[Any]) -> Symbolic | None:
+    """The first symbolic tensor among values and the containers in them. Types first: a list may hold a million numbers."""
+    if not any(issubclass(kind, _LOOKED_INTO) for kind in set(map(type, values))):
+        return None
     for value in values:
         if isinstance(value, Symbolic):
             return value
-        if isinstance(value, (list, tuple, dict)):
+        if isinstance(value, _CONTAINERS):
             symbol = _symbol(value.values() if isinstance(value, dict) else value)
             if symbol is not None:
                 return symbol
