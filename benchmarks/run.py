@@ -330,8 +330,8 @@ def summary(row: dict[str, list[float]]) -> dict:
     return {p: {"best": min(v), "median": statistics.median(v), "all": v} for p, v in row.items()}
 
 
-def main() -> None:
-    """Parse the command line, measure, print, write."""
+def command_line() -> argparse.Namespace:
+    """What to measure, with which Python, and where the results go."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--peers", default=",".join(PEERS), help="which to measure, separated by commas")
     parser.add_argument("--peers-python", default=str(ROOT / ".venv-bench" / "bin" / "python"))
@@ -341,13 +341,45 @@ def main() -> None:
     parser.add_argument("--no-busy", dest="busy", action="store_false", help="leave out the run beside a busy process")
     parser.add_argument("--results", default=str(HERE / "results"), help="folder of the JSON file")
     args = parser.parse_args()
-    args.batches = [int(b) for b in args.batches.split(",")]
-    names = args.peers.split(",")
-    unknown = [n for n in names if n not in PEERS]
+    args.batches, args.peers = [int(b) for b in args.batches.split(",")], args.peers.split(",")
+    unknown = [n for n in args.peers if n not in PEERS]
     if unknown:
         parser.error(f"unknown peers {unknown}; there are {list(PEERS)}")
-    sys.path.insert(0, str(ROOT))
+    return args
 
+
+def measure_on_data(args: argparse.Namespace, console: Console) -> tuple[str, dict, dict]:
+    """The name of the data, the measurements and what was measured beside; the log is shown if a peer fails."""
+    folder = tempfile.mkdtemp(prefix="lamella-bench-")
+    try:
+        name, data = read_data(args.data)
+        workload.write(folder, data)
+        del data
+        console.print(f"data: {name}")
+        with open(pathlib.Path(folder) / "log.txt", "w+") as log:
+            try:
+                return name, *measure(args, args.peers, folder, log, console)
+            except RuntimeError:
+                log.seek(0)
+                console.print(log.read()[-3000:], style="dim", markup=False)
+                raise
+    finally:
+        shutil.rmtree(folder)
+
+
+def write(record: dict, folder: pathlib.Path, console: Console) -> None:
+    """The file of the day and the CPU."""
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", record["cpu"]).strip("-").lower()
+    path = folder / f"{record['date']}-{slug}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    console.print(f"written to {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}")
+
+
+def main() -> None:
+    """Measure, print, write."""
+    args = command_line()
+    sys.path.insert(0, str(ROOT))
     console = Console(width=None if sys.stdout.isatty() else 200)
     cpu, load = cpu_name(), os.getloadavg()[0]
     console.print(f"{cpu}; Python {platform.python_version()}; load average {load:.2f}")
@@ -358,30 +390,11 @@ def main() -> None:
         f"FMA peak, {peak['width']} floats wide: {peak['one_core']:.1f} GFLOP/s on one core, "
         f"{peak['all_cores']:.1f} on {peak['cores']}"
     )
-    folder = tempfile.mkdtemp(prefix="lamella-bench-")
-    try:
-        data_name, data = read_data(args.data)
-        workload.write(folder, data)
-        del data
-        console.print(f"data: {data_name}")
-        with open(pathlib.Path(folder) / "log.txt", "w+") as log:
-            try:
-                results, extra = measure(args, names, folder, log, console)
-            except RuntimeError:
-                log.seek(0)
-                console.print(log.read()[-3000:], style="dim", markup=False)
-                raise
-    finally:
-        shutil.rmtree(folder)
-
+    data_name, results, extra = measure_on_data(args, console)
     peak |= {key: max(peak[key], value) for key, value in fma_peak.measure().items()}  # again, now that it is over
-    goals = print_tables(results, names, peak, console)
-    day = datetime.date.today().isoformat()
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", cpu).strip("-").lower()
-    path = pathlib.Path(args.results) / f"{day}-{slug}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    goals = print_tables(results, args.peers, peak, console)
     record = {
-        "date": day,
+        "date": datetime.date.today().isoformat(),
         "cpu": cpu,
         "python": platform.python_version(),
         "data": data_name,
@@ -391,8 +404,7 @@ def main() -> None:
         "goals": goals,
         "measurements": {quantity: summary(row) for quantity, row in results.items()},
     }
-    path.write_text(json.dumps(record, indent=1) + "\n")
-    console.print(f"written to {path.relative_to(ROOT) if path.is_relative_to(ROOT) else path}")
+    write(record, pathlib.Path(args.results), console)
 
 
 if __name__ == "__main__":

@@ -140,11 +140,7 @@ class Trainer(Profiling):
         runner = self._runner("train", train, batch_size_of, shuffle, steps_per_epoch, "fit", callbacks, class_weight)
         validator = None
         if validation is not None:
-            size = chosen_batch_size(validation, validation_batch_size, validation_steps, "validation_batch_size")
-            size = batch_size if validation_batch_size is None and batch_size is not None else size
-            validator = self._runner(
-                "test", validation, size, False, validation_steps, "fit: validation_data", callbacks
-            )
+            validator = self._validator(validation, validation_batch_size, batch_size, validation_steps, callbacks)
         callbacks.params |= {"steps": runner.steps, "metrics": self._expected_logs(compiled, validator is not None)}
         for one in (runner, validator):
             if isinstance(one, ArrayRunner):
@@ -153,6 +149,13 @@ class Trainer(Profiling):
         if "profile" in settings.log:
             self._print_profiles()
         return history
+
+    def _validator(self, data: Any, batch_size: int | None, train_batch_size: int | None, steps: int | None,
+                   callbacks: CallbackList) -> Runner:
+        """What evaluates the validation data, in batches of the training's size if no other is given."""
+        size = chosen_batch_size(data, batch_size, steps, "validation_batch_size")
+        size = train_batch_size if batch_size is None and train_batch_size is not None else size
+        return self._runner("test", data, size, False, steps, "fit: validation_data", callbacks)
 
     def _fit_loop(
         self,
