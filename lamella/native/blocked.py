@@ -116,11 +116,7 @@ class _Blocked(Contraction):
         with ev.scope(ROW):
             rest, group = f.divmod(unit, self.groups)
             rest, block = f.divmod(rest, self.blocks)
-            for g in reversed(self.outer):
-                rest, ev.at[g] = f.divmod(rest, self.space.sizes[g])
-            ev.open_section(ROW)
-            self.a_base = self._base(self.a, self.a_at, self.a_const)
-            self.b_base = self._base(self.b, self.b_at, self.b_const)
+            self._locate(rest)
             first = f.imul(block, self.tiles)
             self.first_panel = f.imul(group, self.group)
             f.loop(index(0), index(self.chunks), 1, lambda c: self._one_chunk(c, first))

@@ -139,7 +139,6 @@ class Contraction:
         self._roles(positions, own, n_out)
         if self.swap:
             x, y, positions, starts = y, x, positions[::-1], starts[::-1]
-        self.positions = positions
         self.a, self.b = self.ev.pointer(x), self.ev.pointer(y)
         self.a_at, self.b_at = (space.coefficients(p) for p in positions)
         self.a_const, self.b_const = (self.f.iadd(index(p.const), self.ev.linear(start)[0])
@@ -244,11 +243,7 @@ class Contraction:
             else:
                 rest, panel = f.divmod(unit, panels)
             rest, block = f.divmod(rest, s.m_blocks)
-            for g in reversed(self.outer):
-                rest, ev.at[g] = f.divmod(rest, self.space.sizes[g])
-            ev.open_section(ROW)
-            self.a_base = self._base(self.a, self.a_at, self.a_const)
-            self.b_base = self._base(self.b, self.b_at, self.b_const)
+            self._locate(rest)
             if s.kept:
                 first = f.eq(unit, LO)
                 f.when(f.logical_and(FRESH, first) if self.stays else first, lambda: self._panels(self._pack))
@@ -266,6 +261,14 @@ class Contraction:
         if self._copied_for_all_panels:
             self.copy.fill(self.f.address(self.a_base, self.f.imul(m, self.a_at.get(self.m_group, 0)), self.dtype), rows)  # type: ignore[arg-type]
         self._panels(lambda n, vectors, active: self._tile(m, rows, n, vectors, active))
+
+    def _locate(self, number: Val) -> None:
+        """The place on the outer groups of a unit's piece of them, and where its parts of the operands begin."""
+        for g in reversed(self.outer):
+            number, self.ev.at[g] = self.f.divmod(number, self.space.sizes[g])
+        self.ev.open_section(ROW)
+        self.a_base = self._base(self.a, self.a_at, self.a_const)
+        self.b_base = self._base(self.b, self.b_at, self.b_const)
 
     def _base(self, pointer: Val, at: dict[int, int], offset: Val) -> Val:
         for g in self.outer:

@@ -9,6 +9,7 @@ placed at all: whoever needs them evaluates them on the spot. Joining is refused
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 from lamella.ir import Atom, Eqn, Graph, Literal, Var
 from lamella.native.clusters import DIRECT, REDUCTIONS, Cluster, Loads, Store, index_in
@@ -35,6 +36,7 @@ class Fusion:
         home: the cluster that computes a variable; variables without one are views, inlined, or inputs.
         alias: variables that are another variable's memory under another shape, or updated in place.
         later: aliases that nobody may read before these clusters have run.
+        uses: how often each variable is an operand or an output.
         placed: variables that are stored inside another one only (padded, joined, a row of a history): which, and where they start.
         copies: views and scalars that are in memory because somebody needs an address; expressions still compute them on the spot.
         initial: `(variable, value, cluster)`: the variable's memory must hold the value before the cluster runs.
@@ -44,6 +46,8 @@ class Fusion:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.definitions: dict[Var, Eqn] = {v: e for e in graph.eqns for v in e.outputs}
+        self.uses = Counter(x for e in graph.eqns for x in e.inputs if isinstance(x, Var))
+        self.uses.update(x for x in graph.outputs if isinstance(x, Var))
         self.clusters: list[Cluster] = []
         self.home: dict[Var, Cluster] = {}
         self.alias: dict[Var, Var] = {}

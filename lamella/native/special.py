@@ -36,9 +36,8 @@ def _computed_row(fusion: Fusion, eqn: Eqn) -> Var | None:
     home = fusion.home.get(row) if isinstance(row, Var) else None
     if home is None or row.type.shape not in (eqn.inputs[1].type.shape, eqn.inputs[1].type.shape[1:]) or row in fusion.alias:
         return None
-    users = sum(a is x for e in fusion.graph.eqns for a in e.inputs) + sum(a is x for a in fusion.graph.outputs)
     before = fusion.needed(x)
-    if users > 1 or fusion.needed(start) or any(c is home or home in c.ancestors for c in before):
+    if fusion.uses[x] > 1 or fusion.needed(start) or any(c is home or home in c.ancestors for c in before):
         return None
     return row if _can_place(fusion, home, row) or _is_joined(fusion, home, row) else None  # type: ignore[arg-type]
 

@@ -113,15 +113,11 @@ class Winograd(Tiles):
         ev, f = self.ev, self.f
         with ev.scope(ROW):
             rest, block = f.divmod(unit, self.blocks)
-            for g in reversed(self.outer):
-                rest, ev.at[g] = f.divmod(rest, self.space.sizes[g])
-            ev.open_section(ROW)
-            image = self._base(self.a, self.a_at, self.a_const)
-            self.b_base = self._base(self.b, self.b_at, self.b_const)
+            self._locate(rest)
             first = f.eq(unit, LO)
             f.when(f.logical_and(FRESH, first) if self.stays else first, lambda: self._all_panels(self._transform_kernels))
             self.top = f.imul(block, 2 * self.block)
-            self._transform_inputs(lambda r: (image, f.iadd(self.top, f.imul(r, 2))))
+            self._transform_inputs(lambda r: (self.a_base, f.iadd(self.top, f.imul(r, 2))))
             self._all_panels(self._one_panel_of_outputs)
         return []
 

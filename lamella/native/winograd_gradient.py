@@ -107,12 +107,9 @@ class WinogradGradient(Tiles):
         ev, f = self.ev, self.f
         with ev.scope(ROW):
             part, piece = f.divmod(unit, self.pieces)
-            for g in reversed(self.outer):
-                part, ev.at[g] = f.divmod(part, self.space.sizes[g])
-            ev.open_section(ROW)
+            self._locate(part)
             self.first = f.imul(piece, self.channels)
-            self.image = f.address(self._base(self.a, self.a_at, self.a_const), self.first, self.dtype)
-            self.error = self._base(self.b, self.b_at, self.b_const)
+            self.image = f.address(self.a_base, self.first, self.dtype)
             self._clear()
             f.loop(index(0), index(self.blocks), 1, self._one_block)
             f.loop(index(0), index(self.channels), 1, self._one_channel)
@@ -162,7 +159,7 @@ class WinogradGradient(Tiles):
         f, w = self.f, self.w
 
         def row(r: Val) -> list[Val]:
-            for base, at, known in ((self.image, w.image, 2), (self.error, w.other, 0)):
+            for base, at, known in ((self.image, w.image, 2), (self.b_base, w.other, 0)):
                 offset, line = self._line(at, f.iadd(first, r))
                 share = -(-2 * at[w.y] * itemsize(self.dtype) // LINE // POSITIONS)
                 start = f.address(base, f.iadd(offset, f.imul(f.iadd(line, index(known)), at[w.y])), self.dtype)
@@ -194,7 +191,7 @@ class WinogradGradient(Tiles):
                 def vector(c: Val, active: int) -> None:
                     def value(y: int, x: int) -> Val:
                         at = f.iadd(f.iadd(f.imul(ys[y], w.other[w.y]), f.imul(xs[x], w.other[w.x])), f.imul(c, step_n))
-                        e = self._lanes_of(f.address(self.error, f.iadd(offset, at), self.dtype), step_n, 0, active)
+                        e = self._lanes_of(f.address(self.b_base, f.iadd(offset, at), self.dtype), step_n, 0, active)
                         for there in (below if y else None, right if x else None):
                             e = e if there is None else f.select(there, e, zero)
                         return e
