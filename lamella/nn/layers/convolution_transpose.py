@@ -112,6 +112,7 @@ class Conv3DTranspose(_ConvTranspose):
     """
 
     rank = 3
+    # Of the three, Keras has the data format and the output padding in this order here only.
     __init__ = spelled_out(  # type: ignore[assignment]
         "filters kernel_size strides padding data_format output_padding dilation_rate activation use_bias kernel_initializer "
         "bias_initializer kernel_regularizer bias_regularizer activity_regularizer kernel_constraint bias_constraint",
