@@ -55,10 +55,10 @@ def magnitudes(graph: Graph, arrays: list[np.ndarray]) -> list[np.ndarray]:
     return evaluate(widen(graph), [np.abs(a).astype(np.float64) for a in arrays])
 
 
-def error(graph: Graph, arrays: list[np.ndarray], results: list[np.ndarray]) -> float:
-    """In units of a rounding, relative to the sums of the terms' magnitudes."""
+def error(graph: Graph, arrays: list[np.ndarray], results: list[np.ndarray], together: bool = False) -> float:
+    """In units of a rounding, relative to the sum of the terms' magnitudes of each element, or to the largest such sum."""
     exact = evaluate(widen(graph), [a.astype(np.float64) for a in arrays])
-    scales = magnitudes(graph, arrays)
+    scales = [np.max(s, initial=0) if together else s for s in magnitudes(graph, arrays)]
     largest = [np.max(np.abs(r - e) / np.maximum(s, 1e-30)) for r, e, s in zip(results, exact, scales, strict=True)]
     return float(max(largest)) / float(np.finfo(np.float32).eps)
 
@@ -152,7 +152,8 @@ def test_gradients_of_any_size(n, height, width, channels, filters):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tiles, "GAIN", 0.0)
         patch.setattr(kernel, "SERIAL_BELOW", 1)
-        assert error(graph, arrays, runs(graph, arrays)) < 16.0
+        # A corner of the kernel may have a single term; it is computed from its neighbours' too, and rounded as they are.
+        assert error(graph, arrays, runs(graph, arrays), together=True) < 4.0
 
 
 def test_update_with_the_gradient(always):

@@ -6,7 +6,8 @@ Y = At [ (G w Gt) * V ] A is linear in w (winograd.py), so with E the gradient o
 
 one matrix product for each of the 16 positions: rows are input channels, columns output channels, the sum runs over tiles. The sum
 over tiles stands within the brackets, so the last transform comes once. The sign of A's last row is left to Gt, see below. The sums
-over many terms are rounded as those of the direct sum are.
+over many terms are rounded as those of the direct sum are. A tap with few terms, as the corners have in very small images, is
+rounded as its neighbours: errors are small relative to the largest tap (at most 1.9 x 2^-23 of its sum of |x| |dy| in 250 draws).
 """
 
 from __future__ import annotations
